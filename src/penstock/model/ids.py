@@ -1,0 +1,40 @@
+"""How instances and attempts are named, and those names read back."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from penstock.model.times import Instant, format_instant, from_datetime
+
+
+class ObjectName(Struct, frozen=True):
+    """The parts of an object id; a component has no `start`, an instance no `attempt`."""
+
+    component: str
+    start: Instant | None = None
+    attempt: int | None = None
+
+
+def instance_id(component: str, start: Instant) -> str:
+    """`@<componentId>_<scheduledStartTime>`."""
+    return f"@{component}_{format_instant(start)}"
+
+
+def attempt_id(component: str, start: Instant, number: int) -> str:
+    """`@<componentId>_<scheduledStartTime>_Attempt=<n>`, n from 1."""
+    return f"@{component}_{format_instant(start)}_Attempt={number}"
+
+
+def parse_object_id(text: str) -> ObjectName | None:
+    """The parts of an id, or None if it begins with `@` but names neither instance nor attempt."""
+    if not text.startswith("@"):
+        return ObjectName(text)
+    body, mark, number = text[1:].partition("_Attempt=")
+    component, underscore, moment = body.rpartition("_")
+    if not underscore or (mark and not number.isdecimal()):
+        return None
+    try:
+        start = from_datetime(datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S"))
+    except ValueError:
+        return None
+    return ObjectName(component, start, int(number) if mark else None)
