@@ -1,0 +1,1 @@
+"""Accounts, users, access keys, and the secrets that guard them."""

@@ -1,0 +1,1 @@
+"""The nineteen operations, and what carries them: writer, dispatcher of polls, timekeeper."""

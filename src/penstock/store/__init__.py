@@ -1,0 +1,1 @@
+"""What is kept: the protocol, its SQL, the migrations, and the adapters."""
