@@ -1,0 +1,1 @@
+"""What definitions say: forms, inheritance, types, expressions, periods, validation. Pure."""

@@ -1,0 +1,226 @@
+"""Inheritance and parameters: from a definition to what each of its objects really says.
+
+An object's fields are its own and its parent's, own ones replacing the parent's values whole. An
+object without a `parent` has the object `Default` as parent. Source: guide, "Pipeline Definition
+File Syntax".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from penstock.language.catalogue import ObjectType, type_named
+from penstock.model.definition import Definition, Field, ParameterValue, PipelineObject
+from penstock.model.errors import DefinitionError
+
+DEFAULT_ID = "Default"
+
+DEEPEST_INHERITANCE = 100
+"""Levels of parents; a longer chain is refused, so that merging costs no more than it must."""
+
+Fields = dict[str, tuple[Field, ...]]
+
+
+class ResolvedObject(Struct, frozen=True):
+    """An object with its inherited fields: its own in their order, then the inherited.
+
+    `type` is spelled as the catalogue has it, or as given when the catalogue does not know it;
+    both `type` and `category` are None for `Default` and abstract parents. `own` names the keys
+    that the object gives itself.
+    """
+
+    id: str
+    name: str
+    type: str | None
+    category: str | None
+    fields: dict[str, tuple[Field, ...]]
+    own: frozenset[str] = frozenset()
+
+    def strings(self, key: str) -> tuple[str, ...]:
+        """All string values of a key, in order, expressions not evaluated."""
+        return tuple(f.string_value for f in self.fields.get(key, ()) if f.string_value is not None)
+
+    def string(self, key: str) -> str | None:
+        """The first string value of a key, or None."""
+        return next(iter(self.strings(key)), None)
+
+    def refs(self, key: str) -> tuple[str, ...]:
+        """The ids of all references of a key, in order."""
+        return tuple(f.ref_value for f in self.fields.get(key, ()) if f.ref_value is not None)
+
+    def ref(self, key: str) -> str | None:
+        """The id of the first reference of a key, or None."""
+        return next(iter(self.refs(key)), None)
+
+
+class Resolved(Struct, frozen=True):
+    """A definition after inheritance.
+
+    `parameters` has the values of each parameter that has some; an optional one without a value
+    has none (`()`), a required one without a value is left out. `parameter_types` has the declared
+    type of each declared parameter (`String`, `Integer`, `Double`, `AWS::…`).
+    """
+
+    objects: dict[str, ResolvedObject]
+    parameters: dict[str, tuple[str, ...]]
+    parameter_types: dict[str, str] = {}
+
+
+def resolve(definition: Definition, values: Sequence[ParameterValue] = ()) -> Resolved:
+    """What each object says after inheritance, and what each parameter holds.
+
+    `values` are those given at activation; they win over the definition's own, which win over the
+    defaults. Raises DefinitionError when parents form a cycle or too long a chain.
+    """
+    faults = parent_faults(objects_by_id(definition))
+    for object_id, fault in faults.items():
+        raise DefinitionError(f"object {object_id!r}: {fault}")
+    return resolve_leniently(definition, values)
+
+
+def resolve_leniently(definition: Definition, values: Sequence[ParameterValue] = ()) -> Resolved:
+    """For validation: `resolve`, but an object with a faulty chain of parents inherits nothing."""
+    by_id = objects_by_id(definition)
+    faults = parent_faults(by_id)
+    parents = {key: None if key in faults else _parent(by_id, key) for key in by_id}
+    merged: dict[str, Fields] = {}
+    for object_id in by_id:
+        _merge(by_id, parents, object_id, merged)
+    types = {p.id: p.attribute("type") or "String" for p in definition.parameter_objects}
+    return Resolved(
+        {each.id: _resolved(each, merged[each.id]) for each in by_id.values()},
+        _parameters(definition, values),
+        types,
+    )
+
+
+def objects_by_id(definition: Definition) -> dict[str, PipelineObject]:
+    """The objects by id, in order; of several with one id the first."""
+    by_id: dict[str, PipelineObject] = {}
+    for each in definition.pipeline_objects:
+        by_id.setdefault(each.id, each)
+    return by_id
+
+
+def _parent(by_id: Mapping[str, PipelineObject], object_id: str) -> str | None:
+    """The id of an object's parent: the one it names, else `Default`; None when there is none."""
+    named = by_id[object_id].ref("parent")
+    parent = DEFAULT_ID if named is None and object_id != DEFAULT_ID else named
+    return parent if parent in by_id else None
+
+
+def parent_faults(by_id: Mapping[str, PipelineObject]) -> dict[str, str]:
+    """What is wrong with the chains of parents, by object: cycles, and chains that are too long."""
+    faults: dict[str, str] = {}
+    for object_id in by_id:
+        fault = _parent_fault(by_id, object_id)
+        if fault is not None:
+            faults[object_id] = fault
+    return faults
+
+
+def _parent_fault(by_id: Mapping[str, PipelineObject], object_id: str) -> str | None:
+    chain = {object_id: None}  # a dict, as an ordered set
+    parent = _parent(by_id, object_id)
+    while parent is not None:
+        if parent == object_id:
+            return f"'parent' leads back to the object itself: {' -> '.join([*chain, parent])}"
+        if parent in chain:
+            return f"'parent' leads into a cycle at {parent!r}"
+        if len(chain) == DEEPEST_INHERITANCE:
+            return f"'parent' goes over more than {DEEPEST_INHERITANCE} levels"
+        chain[parent] = None
+        parent = _parent(by_id, parent)
+    return None
+
+
+def is_user_field(key: str) -> bool:
+    """Whether a key is one of the user's own: `my` and a capital or `_`, secret ones with `*`."""
+    bare = key.removeprefix("*")
+    return len(bare) > 2 and bare.startswith("my") and (bare[2] == "_" or bare[2].isupper())
+
+
+def _merge(
+    by_id: Mapping[str, PipelineObject],
+    parents: Mapping[str, str | None],
+    object_id: str,
+    done: dict[str, Fields],
+) -> None:
+    """Put all fields of an object with its parents' into `done`, whatever its type knows."""
+    chain: list[str] = []
+    current: str | None = object_id
+    while current is not None and current not in done:
+        chain.append(current)
+        current = parents[current]
+    for each in reversed(chain):
+        parent = parents[each]
+        fields = _own_fields(by_id[each])
+        for key, inherited in done[parent].items() if parent is not None else ():
+            if key not in fields and _is_inherited(key, parent):
+                fields[key] = inherited
+        done[each] = fields
+
+
+def _own_fields(pipeline_object: PipelineObject) -> Fields:
+    fields: dict[str, list[Field]] = {}
+    for field in pipeline_object.fields:
+        # Runtime fields are the service's; a definition that carries some from a copy loses them.
+        if not field.key.startswith("@"):
+            fields.setdefault(field.key, []).append(field)
+    return {key: tuple(values) for key, values in fields.items()}
+
+
+def _is_inherited(key: str, parent: str | None) -> bool:
+    # `Default` often has the type "Default", which is nobody else's type.
+    return key != "parent" and not (key == "type" and parent == DEFAULT_ID)
+
+
+def _resolved(each: PipelineObject, merged: Fields) -> ResolvedObject:
+    written = next((f.string_value for f in merged.get("type", ()) if f.string_value), None)
+    if written is not None and (each.id == DEFAULT_ID or written.lower() == "default"):
+        written = None
+    known = type_named(written) if written is not None else None
+    own = frozenset(field.key for field in each.fields if not field.key.startswith("@"))
+    fields = merged if known is None else _known_fields(merged, known, own)
+    return ResolvedObject(
+        id=each.id,
+        name=each.name,
+        type=known.name if known is not None else written,
+        category=known.category if known is not None else None,
+        fields=fields,
+        own=own,
+    )
+
+
+def _known_fields(merged: Fields, object_type: ObjectType, own: frozenset[str]) -> Fields:
+    """Without the inherited fields that mean nothing for the type (pipelineLogUri on a CSV)."""
+    return {
+        key: values
+        for key, values in merged.items()
+        if key in own or key == "type" or is_user_field(key) or _takes(object_type, key)
+    }
+
+
+def _takes(object_type: ObjectType, key: str) -> bool:
+    field_type = object_type.fields.get(key)
+    return field_type is not None and field_type.presence != "forbidden"
+
+
+def _parameters(
+    definition: Definition, values: Sequence[ParameterValue]
+) -> dict[str, tuple[str, ...]]:
+    chosen: dict[str, tuple[str, ...]] = {}
+    for parameter in definition.parameter_objects:
+        defaults = tuple(a.string_value for a in parameter.attributes if a.key == "default")
+        if defaults or (parameter.attribute("optional") or "").lower() == "true":
+            chosen[parameter.id] = defaults
+    chosen.update(_grouped(definition.parameter_values))
+    chosen.update(_grouped(values))
+    return chosen
+
+
+def _grouped(values: Iterable[ParameterValue]) -> dict[str, tuple[str, ...]]:
+    grouped: dict[str, list[str]] = {}
+    for value in values:
+        grouped.setdefault(value.id, []).append(value.string_value)
+    return {parameter_id: tuple(texts) for parameter_id, texts in grouped.items()}
