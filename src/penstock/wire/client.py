@@ -30,7 +30,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 import msgspec
 
-from penstock.model.times import Instant
+from penstock.clock import Clock, system_clock
 from penstock.wire.sigv4 import Credentials, sign
 
 _RETRIED_CODES = frozenset({"ThrottlingException", "Throttling", "InternalServiceError"})
@@ -97,7 +97,7 @@ class Client:
         tries: int = 5,
         sleep: Callable[[float], None] = time.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
-        now: Callable[[], Instant] = lambda: time.time_ns() // 1_000_000,
+        now: Clock = system_clock,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """`proxy` is `http://[user:password@]host:port`; `uniform` draws the length of pauses."""

