@@ -1,0 +1,69 @@
+"""`penstock serve`: the server, until Ctrl-C."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.cli.options import data_option
+
+if TYPE_CHECKING:
+    from penstock.config import Settings
+
+CREDENTIALS_FILE = "credentials"
+CREDENTIALS_PROFILE = "penstock"
+
+
+@click.command("serve")
+@data_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8780,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--limits",
+    "profile",
+    type=click.Choice(["default", "aws"]),
+    default="default",
+    show_default=True,
+    help="Our wide limits, or the original service's published ones.",
+)
+@click.option(
+    "--allow-backfill",
+    is_flag=True,
+    help="Let a first activation run intervals that are more than a day past.",
+)
+def command(data: Path, host: str, port: int, profile: str, allow_backfill: bool) -> None:
+    """Serve the API, keeping everything in a directory.
+
+    The first start makes an account, a user and an access key, and writes DIR/credentials.
+    PENSTOCK_ACCESS_KEY_ID and PENSTOCK_SECRET_ACCESS_KEY fix that first key.
+    """
+    from penstock.app import App
+    from penstock.config import Settings, with_profile
+
+    settings = with_profile(
+        Settings(data_dir=data, host=host, port=port, allow_backfill=allow_backfill), profile
+    )
+    app = App.open(settings)
+    first_start = app.first_credential is not None
+    app.serve(on_ready=lambda url: click.echo(greeting(settings, url, first_start)))
+
+
+def greeting(settings: "Settings", url: str, first_start: bool) -> str:
+    """What a person needs to begin; never the secret, since output often ends in a log."""
+    path = settings.data_dir.resolve() / CREDENTIALS_FILE
+    lines = [f"Penstock serves {url} from {settings.data_dir.resolve()} (Ctrl-C ends it)"]
+    if first_start:
+        lines += [
+            f"A first access key was made; it stands in {path}. Use it with the AWS CLI:",
+            "",
+            f"  export AWS_SHARED_CREDENTIALS_FILE={path}",
+            f"  export AWS_PROFILE={CREDENTIALS_PROFILE} AWS_DEFAULT_REGION=us-east-1",
+            f"  aws datapipeline list-pipelines --endpoint-url {url}",
+        ]
+    return "\n".join(lines)
