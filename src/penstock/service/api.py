@@ -43,7 +43,8 @@ class Service(Protocol):
         """Run one operation; `request` is the struct that `model.api.REQUESTS` names for it.
 
         None stands for an answer with an empty body (DeletePipeline, SetStatus). `gone` comes with
-        PollForTask only and is done once the client has hung up. Raises `ApiError`.
+        PollForTask only; it is done once the client has hung up, or the server stops, and the wait
+        is then to end soon with an empty answer. Raises `ApiError`.
         """
 
     async def undelivered(self, caller: Caller, answer: PollForTaskAnswer) -> None:

@@ -1,0 +1,168 @@
+"""Runs the application: uvicorn with uvloop and httptools, tuned for thousands of held polls."""
+
+import asyncio
+import contextlib
+import resource
+import socket
+import ssl
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from penstock.wire.app import Application, request_ids
+
+_BACKLOG = 8192
+_KEEP_ALIVE_SECONDS = 120
+_GRACE_SECONDS = 5
+_MOST_HEAD_BYTES = 64 * 1024
+
+_new_request_id = request_ids()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says when it is ready and lets held polls go before it stops."""
+
+    def __init__(
+        self, config: uvicorn.Config, app: Application, on_ready: Callable[[], None] | None
+    ) -> None:
+        super().__init__(config)
+        self._app = app
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, then say so."""
+        await super().startup(sockets)
+        if self._on_ready is not None:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, answer held polls with nothing, let the other calls end."""
+        self._app.release_polls()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on SIGINT and SIGTERM, once; the base raises them again afterwards.
+
+        That would kill the process before whoever runs the server has put things away.
+        """
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises OSError, which names the trouble.
+
+    Bound here and not by uvicorn, which would end the process when the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def make_server(
+    app: Application,
+    on_ready: Callable[[], None] | None = None,
+    tls: ssl.SSLContext | None = None,
+    keep_alive_seconds: int = _KEEP_ALIVE_SECONDS,
+) -> Server:
+    """A server to be run with `run(sockets=[listen(host, port)])`, or stopped by `should_exit`.
+
+    An idle connection is kept for two minutes: pooled clients dislike resets, and a runner's
+    connection idles while its task runs.
+    """
+    raise_open_files_limit()
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,  # Clients correct their clocks by it.
+        backlog=_BACKLOG,
+        timeout_keep_alive=keep_alive_seconds,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    config.load()
+    config.ssl = tls
+    return Server(config, app, on_ready)
+
+
+def raise_open_files_limit() -> None:
+    """As many open files as the system allows: each held poll is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol with what it lacks against strangers.
+
+    A bound on the header's size, an end to connections that never send a request, and our own form
+    of answer to what is not HTTP.
+    """
+
+    _in_head = True
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD_BYTES:
+                self.send_400_response("The request's header is too long.")
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        body = msgspec.json.encode({"__type": "SerializationException", "message": msg})
+        head = (
+            "HTTP/1.1 400 Bad Request\r\n"
+            "content-type: application/x-amz-json-1.1\r\n"
+            f"content-length: {len(body)}\r\n"
+            f"x-amzn-requestid: {_new_request_id()}\r\n"
+            f"x-amz-crc32: {zlib.crc32(body)}\r\n"
+            "connection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
+
+
+def endpoint(listener: socket.socket, secure: bool = False) -> str:
+    """The URL of a listening socket."""
+    host, port, *_rest = _name(listener)
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if secure else 'http'}://{shown}:{port}"
+
+
+def _name(listener: socket.socket) -> tuple[Any, ...]:
+    name: tuple[Any, ...] = listener.getsockname()
+    return name
