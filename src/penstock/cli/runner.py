@@ -15,15 +15,13 @@ def command(arguments: tuple[str, ...]) -> int:
     The options are the original Task Runner's, in any spelling; `penstock runner --help` lists
     them. They are parsed by the runner itself, which also reads them from a file.
     """
-    from penstock.runner.options import help_text, parse
-
     if {"-h", "--help"} & set(arguments):
+        from penstock.runner.options import help_text
+
         click.echo("Usage: penstock runner --workerGroup NAME [OPTIONS]\n")
         click.echo("Takes tasks of a worker group from a server and does them.\n")
         click.echo(help_text())
         return 0
-    options = parse(arguments)
+    from penstock.runner.main import run
 
-    from penstock.runner.loop import run
-
-    return run(options)
+    return run(arguments, click.echo)
