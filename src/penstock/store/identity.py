@@ -1,0 +1,165 @@
+"""Where accounts, users and access keys are kept."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from penstock.model.times import Instant
+from penstock.store.statements import load
+
+_SQL = load("identity.sql")
+
+
+class AccountRecord(Struct, frozen=True):
+    """An account; `account_id` has twelve digits."""
+
+    account_id: str
+    name: str
+    created_at: Instant
+
+
+class UserRecord(Struct, frozen=True):
+    """A user of an account; `user_id` looks like `AIDA…`, the name is unique in the account."""
+
+    user_id: str
+    account_id: str
+    user_name: str
+    created_at: Instant
+
+
+class KeyRecord(Struct, frozen=True):
+    """An access key and whose it is; the secret is encrypted, as it is kept."""
+
+    access_key_id: str
+    encrypted_secret: str
+    created_at: Instant
+    revoked_at: Instant | None
+    user_id: str
+    user_name: str
+    account_id: str
+
+    @property
+    def active(self) -> bool:
+        """Whether the key still opens anything."""
+        return self.revoked_at is None
+
+
+class AlreadyExists(Exception):
+    """An account, user or key of that id or name is there already; the text names it."""
+
+
+class IdentityStore(Protocol):
+    """What `access` needs of a store. Every change raises the version, in one transaction."""
+
+    def add_account(self, account: AccountRecord) -> None:
+        """Keep a new account; raises AlreadyExists."""
+
+    def add_user(self, user: UserRecord) -> None:
+        """Keep a new user of an account that exists; raises AlreadyExists."""
+
+    def add_key(self, key: KeyRecord) -> None:
+        """Keep a new, active key of a user that exists; raises AlreadyExists."""
+
+    def revoke_key(self, access_key_id: str, now: Instant) -> bool:
+        """End a key for good; False if there is no such active key."""
+
+    def find_key(self, access_key_id: str) -> KeyRecord | None:
+        """The key of that id, active or not."""
+
+    def keys(self) -> list[KeyRecord]:
+        """All keys, oldest first, the revoked ones too."""
+
+    def users(self) -> list[UserRecord]:
+        """All users, oldest first."""
+
+    def version(self) -> int:
+        """A number that grows with every change, whichever process made it."""
+
+
+class SqliteIdentityStore:
+    """The store of identity in SQLite.
+
+    It has a connection of its own, which any thread may use in turn: `connect` must open it with
+    `check_same_thread=False`. Reads never wait for the writer (WAL).
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connection = connect()
+        self._connection.isolation_level = None  # Transactions are begun and ended below.
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def add_account(self, account: AccountRecord) -> None:
+        """Keep a new account; raises AlreadyExists."""
+        self._change("insert_account", _fields(account))
+
+    def add_user(self, user: UserRecord) -> None:
+        """Keep a new user of an account that exists; raises AlreadyExists."""
+        self._change("insert_user", _fields(user))
+
+    def add_key(self, key: KeyRecord) -> None:
+        """Keep a new, active key of a user that exists; raises AlreadyExists."""
+        self._change("insert_key", _fields(key))
+
+    def revoke_key(self, access_key_id: str, now: Instant) -> bool:
+        """End a key for good; False if there is no such active key."""
+        changed = self._change("revoke_key", {"access_key_id": access_key_id, "revoked_at": now})
+        return changed > 0
+
+    def find_key(self, access_key_id: str) -> KeyRecord | None:
+        """The key of that id, active or not."""
+        rows = self._read("find_key", {"access_key_id": access_key_id})
+        return KeyRecord(*rows[0]) if rows else None
+
+    def keys(self) -> list[KeyRecord]:
+        """All keys, oldest first, the revoked ones too."""
+        return [KeyRecord(*row) for row in self._read("list_keys", {})]
+
+    def users(self) -> list[UserRecord]:
+        """All users, oldest first."""
+        return [UserRecord(*row) for row in self._read("list_users", {})]
+
+    def version(self) -> int:
+        """A number that grows with every change, whichever process made it."""
+        return int(self._read("read_version", {})[0][0])
+
+    def _read(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            cursor = self._connection.execute(_SQL[statement], parameters)
+            cursor.row_factory = None  # Rows are taken by position, whatever `connect` has set.
+            return cursor.fetchall()
+
+    def _change(self, statement: str, parameters: Mapping[str, Any]) -> int:
+        """Run a change and raise the version, both or neither; how many rows it touched."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                changed = self._connection.execute(_SQL[statement], parameters).rowcount
+                if changed:
+                    self._connection.execute(_SQL["raise_version"])
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
+                    raise AlreadyExists(_named(parameters)) from error
+                raise
+            return changed
+
+
+def _fields(record: Struct) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__struct_fields__}
+
+
+def _named(parameters: Mapping[str, Any]) -> str:
+    """What exists already, by the most telling of its names."""
+    for name in ("access_key_id", "user_name", "account_id"):
+        if name in parameters:
+            return f"{name} {parameters[name]!r} exists already"
+    return "it exists already"
