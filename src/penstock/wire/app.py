@@ -14,6 +14,7 @@ import functools
 import itertools
 import random
 import time
+import traceback
 import uuid
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -156,7 +157,11 @@ class Application:
             status = 0
         except Exception:  # noqa: BLE001 - whatever it is, the caller gets an answer
             status = 500
-            _log.exception("call failed", operation=call.operation, request_id=call.request_id)
+            # As text, because a renderer given the exception itself may show local variables, and
+            # with them secrets.
+            trace = traceback.format_exc()
+            facts = {"operation": call.operation, "request_id": call.request_id}
+            _log.error("call failed", exception=trace, **facts)
             await self._send_error(send, call, _internal_error(call))
         if self._access_log:
             _log.info(
