@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,11 +46,13 @@ class Follower:
         pipeline_id: str,
         console: Console | None = None,
         clock: Clock = system_clock,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._pipeline_id = pipeline_id
         self._console = console or Console(highlight=False)
         self._clock = clock
+        self._sleep = sleep
         self._watch = Watch(client, pipeline_id)
 
     def follow(self) -> None:
@@ -64,7 +66,7 @@ class Follower:
                 if fields.get("@pipelineState") in OVER:
                     return
                 still = 0 if changed or not self._stuck(fields) else still + 1
-                time.sleep(max(LOOK_SECONDS, LOOK_SHARE * (time.monotonic() - began)))
+                self._sleep(max(LOOK_SECONDS, LOOK_SHARE * (time.monotonic() - began)))
 
     def last_look(self) -> list[InstanceView]:
         """All instances as they stand now."""

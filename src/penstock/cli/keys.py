@@ -1,0 +1,116 @@
+"""`penstock keys`: the access keys of a server, in its directory; the server may be running."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.cli.options import data_option
+from penstock.cli.serve import CREDENTIALS_PROFILE
+
+if TYPE_CHECKING:
+    from penstock.access.identity import Credential, Directory
+    from penstock.store.identity import KeyRecord, UserRecord
+
+
+@click.group("keys", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """List, create and revoke access keys.
+
+    These commands work on the server's directory, not through its API; a running server notices
+    within a second.
+    """
+
+
+@command.command("list")
+@data_option
+def list_keys(data: Path) -> None:
+    """Show all keys, oldest first; never a secret."""
+    with directory(data) as identities:
+        for line in listing(identities.keys()):
+            click.echo(line)
+
+
+@command.command("create")
+@data_option
+@click.option("--user", metavar="NAME", help="Whose key; made if there is none of that name.")
+def create(data: Path, user: str | None) -> None:
+    """Make a key and print it, in the form of an AWS credentials file.
+
+    This is the only time that its secret is shown. Without --user it is the first user's.
+    """
+    with directory(data) as identities:
+        click.echo(as_profile(identities.create_key(owner(identities, user))))
+
+
+@command.command("revoke")
+@data_option
+@click.argument("access_key_id")
+def revoke(data: Path, access_key_id: str) -> None:
+    """End a key for good."""
+    with directory(data) as identities:
+        if not identities.revoke_key(access_key_id):
+            raise click.ClickException(
+                f"no active key {access_key_id!r}; `penstock keys list` shows those there are"
+            )
+        click.echo(f"Revoked {access_key_id}.")
+        left = identities.keys()
+        if not any(key.active for key in left):
+            click.echo("No active key is left; `penstock keys create` makes one.", err=True)
+
+
+@contextmanager
+def directory(data: Path) -> Iterator["Directory"]:
+    """The identities of a server's directory; one that no server has used is an error."""
+    from penstock.access.secrets import KEY_FILE
+    from penstock.app import open_directory
+    from penstock.config import Settings
+
+    if not (data / KEY_FILE).exists():
+        raise click.ClickException(
+            f"no server has used {data}; name its directory with --data, or start one with"
+            f" `penstock serve --data {data}`"
+        )
+    with open_directory(Settings(data_dir=data)) as identities:
+        yield identities
+
+
+def owner(identities: "Directory", name: str | None) -> "UserRecord":
+    """The first user, or the one of that name in the first user's account, made if need be."""
+    users = identities.users()
+    if not users:
+        raise click.ClickException("there is no user yet; start the server once")
+    if name is None:
+        return users[0]
+    account_id = users[0].account_id
+    for user in users:
+        if user.account_id == account_id and user.user_name == name:
+            return user
+    return identities.create_user(account_id, name)
+
+
+def listing(keys: Sequence["KeyRecord"]) -> Iterator[str]:
+    """Keys in columns: id, user, account, when made, and whether active or since when not."""
+    from penstock.model.times import format_instant
+
+    heads = ("access key", "user", "account", "created", "state")
+    rows = [heads]
+    for key in keys:
+        state = "active" if key.revoked_at is None else f"revoked {format_instant(key.revoked_at)}"
+        created = format_instant(key.created_at)
+        rows.append((key.access_key_id, key.user_name, key.account_id, created, state))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def as_profile(credential: "Credential") -> str:
+    """A section of an AWS credentials file."""
+    return (
+        f"[{CREDENTIALS_PROFILE}]\n"
+        f"aws_access_key_id = {credential.access_key_id}\n"
+        f"aws_secret_access_key = {credential.secret}"
+    )
