@@ -134,7 +134,13 @@ def parse_uri(uri: str) -> Location:
 
 
 def join_uri(uri: str, relative: str) -> str:
-    """The URI of a name beneath a directory's URI."""
+    """The URI of a name beneath a directory's URI.
+
+    A `file:` URI has its percent signs decoded, so one that belongs to a name is escaped; keys of
+    the other stores are taken as they are written.
+    """
+    if uri.lower().startswith("file:"):
+        relative = relative.replace("%", "%25")
     return f"{uri.rstrip('/')}/{relative}"
 
 
@@ -213,7 +219,7 @@ class RemoteStore:
         import obstore
 
         if directory.scheme in ("http", "https"):
-            raise LocationError(f"{directory.container}: http has no directories; name one file")
+            raise LocationError(f"{uri_of(directory)}: http has no directories; name one file")
         prefix = directory.path.strip("/")
         with _errors(directory):
             for chunk in obstore.list(self._store, prefix or None, chunk_size=_LIST_CHUNK):

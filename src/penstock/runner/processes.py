@@ -51,36 +51,47 @@ class _Guardian:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._groups: set[int] = set()
         self._process: subprocess.Popen[bytes] | None = None
 
     def watch(self, group: int) -> None:
         """Take charge of a group."""
-        self._tell(f"+ {group}\n")
+        with self._lock:
+            self._groups.add(group)
+            self._tell(f"+ {group}\n")
 
     def release(self, group: int) -> None:
         """The group has ended; its number may soon belong to others."""
-        self._tell(f"- {group}\n")
+        with self._lock:
+            self._groups.discard(group)
+            self._tell(f"- {group}\n")
 
     def close(self) -> None:
         """End the guardian; groups still watched are stopped by it."""
         with self._lock:
-            process, self._process = self._process, None
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
-            process.wait(KILL_AFTER_SECONDS + 5)
+            self._end()
 
     def _tell(self, line: str) -> None:
-        with self._lock:
-            if self._process is None:
-                self._process = _start_guardian()
-            pipe = self._process.stdin
-            try:
-                if pipe is not None:
-                    os.write(pipe.fileno(), line.encode())
-            except BrokenPipeError:
-                # Someone ended it. The next group gets a new one.
-                self._process.wait()
-                self._process = None
+        if self._process is not None and not self._write(line):
+            self._end()
+        if self._process is None:
+            # The first, or one in place of a guardian that someone ended.
+            self._process = _start_guardian()
+            self._write("".join(f"+ {group}\n" for group in sorted(self._groups)))
+
+    def _write(self, lines: str) -> bool:
+        pipe = self._process.stdin if self._process is not None else None
+        try:
+            return pipe is not None and os.write(pipe.fileno(), lines.encode()) > 0
+        except BrokenPipeError:
+            return False
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait(KILL_AFTER_SECONDS + 5)
 
 
 def _start_guardian() -> subprocess.Popen[bytes]:

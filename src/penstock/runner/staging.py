@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -75,13 +76,13 @@ class Mover:
             if ".." in Path(entry.name).parts:
                 raise LocationError(f"{uri} holds {entry.name!r}, which leads out of the directory")
             path.parent.mkdir(parents=True, exist_ok=True)
-            yield lambda name=entry.name, path=path: self.download(join_uri(uri, name), path)  # type: ignore[misc]
+            yield partial(self.download, join_uri(uri, entry.name), path)
 
     def _pushes(self, directory: Path, uri: str) -> Iterator[Callable[[], None]]:
         for path in sorted(directory.rglob("*")):
             if path.is_file():
                 name = path.relative_to(directory).as_posix()
-                yield lambda path=path, name=name: self.upload(path, join_uri(uri, name))  # type: ignore[misc]
+                yield partial(self.upload, path, join_uri(uri, name))
 
     def _move_all(self, moves: Iterable[Callable[[], None]]) -> None:
         """Make the moves, a few at once; the first error ends them all.
