@@ -15,14 +15,13 @@ from penstock.cli.progress import (
     InstanceView,
     Watch,
     blocked_ids,
+    next_due,
     nothing_moves,
     pipeline_fields,
 )
 from penstock.cli.table import line, shortened, table
 from penstock.clock import Clock, system_clock
-from penstock.language.periods import parse_datetime
 from penstock.model import status
-from penstock.model.times import from_datetime
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -44,12 +43,15 @@ class Follower:
         self,
         client: Caller,
         pipeline_id: str,
+        at_start: bool = True,
         console: Console | None = None,
         clock: Clock = system_clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`at_start` says that work is due at its interval's start, not its end."""
         self._client = client
         self._pipeline_id = pipeline_id
+        self._at_start = at_start
         self._console = console or Console(highlight=False)
         self._clock = clock
         self._sleep = sleep
@@ -97,8 +99,8 @@ class Follower:
         """Whether nothing can move now and no interval is still to come due."""
         if not nothing_moves(self._watch.instances):
             return False
-        next_run = fields.get("@nextRunTime")
-        return not next_run or from_datetime(parse_datetime(next_run)) <= self._clock()
+        due = next_due(fields, self._at_start)
+        return due is None or due <= self._clock()
 
 
 def fitting(instances: Sequence[InstanceView], rows: int) -> list[InstanceView]:

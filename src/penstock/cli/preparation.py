@@ -17,6 +17,7 @@ from penstock.model.definition import Definition, Field, PipelineObject
 
 NO_RETRIES = "0"
 ON_DEMAND = "ondemand"
+CRON = "cron"
 
 
 def values_of(resolved: Resolved, each: ResolvedObject, key: str) -> list[str]:
@@ -114,6 +115,15 @@ def end_of(resolved: Resolved, schedule: ResolvedObject, now: datetime) -> datet
 def endless(resolved: Resolved, now: datetime) -> list[str]:
     """The ids of schedules without an end."""
     return [each.id for each in schedules(resolved) if end_of(resolved, each, now) is None]
+
+
+def due_at_start(resolved: Resolved) -> bool:
+    """Whether all activities run at the start of their intervals (`cron`), none at the end."""
+    return all(
+        [kind.lower() for kind in values_of(resolved, each, "scheduleType")] == [CRON]
+        for each in resolved.objects.values()
+        if each.category == "activity"
+    )
 
 
 def worker_groups(resolved: Resolved) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from penstock.language.periods import exact_ms, parse_datetime, parse_period
+from penstock.language.periods import add_periods, exact_ms, parse_datetime, parse_period
 from penstock.model import status
 from penstock.model.definition import PipelineObject
 from penstock.model.errors import DefinitionError
@@ -126,6 +126,7 @@ def view(instance: PipelineObject, attempt: PipelineObject | None) -> InstanceVi
     """The view of one instance; its time of the next try follows from the latest attempt's end."""
     state = instance.string("@status") or ""
     ended = _instant(attempt.string("@actualEndTime")) if attempt else None
+    offered = attempt is not None and attempt.string("@status") == status.WAITING_FOR_RUNNER
     return InstanceView(
         id=instance.id,
         component=instance.ref("@componentParent") or instance.ref("parent") or instance.name,
@@ -134,7 +135,7 @@ def view(instance: PipelineObject, attempt: PipelineObject | None) -> InstanceVi
         status=state,
         tries=int(instance.string("@attemptCount") or 0),
         next_try=next_try(instance, attempt, ended) if state not in status.ENDED else None,
-        handed_at=_instant(attempt.string("@actualStartTime")) if attempt else None,
+        handed_at=_instant(attempt.string("@actualStartTime")) if attempt and not offered else None,
         ended_at=ended,
         error=_first(instance, attempt, "errorMessage") or _first(instance, attempt, "errorId"),
         waiting_on=instance.refs("@waitingOn") or instance.strings("@waitingOn"),
@@ -225,6 +226,20 @@ def nothing_moves(instances: Sequence[InstanceView]) -> bool:
     """Whether every instance has ended or is blocked (and there is at least one)."""
     blocked = blocked_ids(instances)
     return bool(instances) and all(each.ended or each.id in blocked for each in instances)
+
+
+def next_due(fields: Mapping[str, str], at_start: bool) -> Instant | None:
+    """When the next interval is due, from a pipeline's fields; None if there is none.
+
+    `@nextRunTime` is its start: that is when work runs by `cron`, by `timeseries` at its end.
+    """
+    if not (text := fields.get("@nextRunTime")):
+        return None
+    start = parse_datetime(text)
+    period = fields.get("@scheduledPeriod")
+    if at_start or not period:
+        return from_datetime(start)
+    return from_datetime(add_periods(start, parse_period(period), 1))
 
 
 def duration(each: InstanceView, now: Instant) -> str:

@@ -35,6 +35,7 @@ class Job(Struct, frozen=True):
     values: "tuple[ParameterValue, ...]"
     groups: tuple[str, ...]
     endless: tuple[str, ...]
+    at_start: bool
 
 
 def parse_until(
@@ -138,6 +139,7 @@ def prepare(
         values=values,
         groups=tuple(preparation.worker_groups(resolved)),
         endless=() if until is not None else tuple(preparation.endless(resolved, now)),
+        at_start=preparation.due_at_start(resolved),
     )
 
 
@@ -151,7 +153,7 @@ def run_job(job: Job, server: "Embedded", directory: Path, tasks: int) -> int:
     click.echo(f"Pipeline {job.name} ({pipeline_id}), data and logs in {directory}")
     for schedule in job.endless:
         click.echo(f"{schedule} has no end: Ctrl-C ends this run (or use --until DATE).")
-    follower = Follower(client, pipeline_id)
+    follower = Follower(client, pipeline_id, job.at_start)
     interrupted = False
     with runner(job, server, directory, tasks):
         try:

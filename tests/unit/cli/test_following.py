@@ -24,7 +24,7 @@ def follower(client: ScriptedClient, output: io.StringIO) -> Follower:
         assert len(naps) < 200, "follows for ever"
 
     console = Console(file=output, width=200, highlight=False)
-    return Follower(client, "df-1", console, clock=lambda: NOW, sleep=sleep)
+    return Follower(client, "df-1", console=console, clock=lambda: NOW, sleep=sleep)
 
 
 def work(name: str, state: str, **more: str) -> dict[str, object]:

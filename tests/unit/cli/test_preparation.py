@@ -121,3 +121,14 @@ def test_work_that_no_runner_would_get_is_named_with_a_remedy() -> None:
     lonely, cloudy = preparation.unserved(resolved)
     assert lonely.startswith("Lonely has no worker")
     assert cloudy.startswith("Cloudy runs on the resource Machine")
+
+
+@pytest.mark.parametrize(
+    ("style", "at_start"),
+    [({"scheduleType": "CRON"}, True), ({"scheduleType": "timeseries"}, False), ({}, False)],
+)
+def test_work_is_due_at_the_start_only_by_cron(style: dict[str, str], at_start: bool) -> None:
+    _, resolved = read({"id": "Default", "scheduleType": "cron"}, a_schedule(), an_activity("A"))
+    assert preparation.due_at_start(resolved)
+    _, resolved = read(a_schedule(), an_activity("A", **style))
+    assert preparation.due_at_start(resolved) is at_start

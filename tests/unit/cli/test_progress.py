@@ -6,6 +6,7 @@ from penstock.cli.progress import (
     duration,
     instance_ids,
     list_pipelines,
+    next_due,
     nothing_moves,
     view,
     views,
@@ -122,3 +123,15 @@ def test_a_watch_reports_changes_and_asks_no_more_about_what_ended() -> None:
     assert asked == [["@A"]]
     client.objects["@A"] = described("@A", at_status="FAILED")
     assert [each.status for each in watch.look()[1]] == ["FAILED"]
+
+
+def test_the_next_interval_is_due_at_its_start_or_its_end() -> None:
+    fields = {"@nextRunTime": START, "@scheduledPeriod": "15 minutes"}
+    assert next_due(fields, at_start=True) == at(START)
+    assert next_due(fields, at_start=False) == at("2024-05-14T09:15:00")
+    assert next_due({}, at_start=False) is None
+
+
+def test_the_time_of_an_attempt_begins_at_its_hand_over() -> None:
+    attempt = an_object("@A1", at_status="WAITING_FOR_RUNNER", at_actualStartTime=START)
+    assert view(an_object("@A", at_status="WAITING_FOR_RUNNER"), attempt).handed_at is None
