@@ -1,0 +1,225 @@
+"""Evaluation: a field's text in a context of names, to the list of its values.
+
+Every step yields a list, mostly of one value; operators and functions map over lists, every
+combination in order. All work of one evaluation is charged to a budget, so that a small text that
+multiplies long lists ends in an error and not in an idle server.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import product
+from typing import Protocol
+
+from penstock.language.expressions.errors import ExpressionError, Fault
+from penstock.language.expressions.functions import call, kind_of
+from penstock.language.expressions.parser import LARGEST_INTEGER, OPENING, parse
+from penstock.language.expressions.tree import (
+    Call,
+    Chain,
+    Constant,
+    Name,
+    Negation,
+    Node,
+    Template,
+    Value,
+)
+from penstock.language.periods import format_datetime
+from penstock.model.errors import DefinitionError
+
+LARGEST_RESULT = 1024 * 1024
+"""Characters and values that one evaluation may make, intermediate ones counted."""
+
+
+class Context(Protocol):
+    """How names are looked up."""
+
+    def lookup(self, path: tuple[str, ...]) -> Sequence[object] | None:
+        """The values of a dotted path; None for a name that is not known.
+
+        May raise DefinitionError when the name is known but its value cannot be had.
+        """
+
+
+def has_expression(text: str) -> bool:
+    """Whether a text has an expression in it."""
+    return OPENING in text
+
+
+def evaluate(text: str, context: Context) -> list[Value]:
+    """The values of a field's text.
+
+    A text without expressions is itself. One expression alone keeps the type and number of its
+    results; within a longer text each result is printed into its place, lists element by element,
+    and an expression without results leaves its place empty. Raises ExpressionError.
+    """
+    if OPENING not in text:
+        return [text]
+    template = parse(text)
+    evaluation = _Evaluation(context)
+    try:
+        lone = template.lone
+        if lone is not None:
+            return list(evaluation.node(lone))
+        return evaluation.text(template)
+    except Fault as fault:
+        raise ExpressionError(text, fault.at, fault.problem) from None
+
+
+def evaluate_to_strings(text: str, context: Context) -> list[str]:
+    """The values of a field's text, printed: dates YYYY-MM-DDTHH:MM:SS, booleans true or false."""
+    if OPENING not in text:
+        return [text]
+    return [to_text(value) for value in evaluate(text, context)]
+
+
+def to_text(value: object) -> str:
+    """A value as it stands in a text."""
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return format_datetime(value)
+        case _:
+            return str(value)
+
+
+class _Evaluation:
+    """One evaluation: its context and what is left of its budget."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._left = LARGEST_RESULT
+
+    def text(self, template: Template) -> list[Value]:
+        results: list[str] = [""]
+        single: list[str] = []  # parts of one value each, joined only when they must be
+        for part in template.parts:
+            added = [part] if isinstance(part, str) else self._printed(part)
+            if len(added) == 1:
+                single.extend(added)
+                continue
+            joined = "".join(single)
+            single.clear()
+            self._charge(0, self._size(results, joined, added))
+            results = [before + joined + after for before in results for after in added]
+        end = "".join(single)
+        self._charge(0, self._size(results, end, [""]))
+        return [before + end for before in results]
+
+    def _printed(self, node: Node) -> list[str]:
+        return [to_text(value) for value in self.node(node)] or [""]
+
+    def _size(self, results: Sequence[str], joined: str, added: Sequence[str]) -> int:
+        """Characters and values of every combination."""
+        each = len(joined) + 1
+        return sum(map(len, results)) * len(added) + len(results) * (
+            sum(map(len, added)) + each * len(added)
+        )
+
+    def node(self, node: Node) -> Sequence[Value]:
+        match node:
+            case Constant():
+                return node.values
+            case Name():
+                return self._name(node)
+            case Call():
+                return self._call(node)
+            case Chain():
+                return self._chain(node)
+            case Negation():
+                return self._negation(node)
+
+    def _name(self, node: Name) -> Sequence[Value]:
+        try:
+            values = self._context.lookup(node.path)
+        except ExpressionError:
+            raise  # it marks its own place, in the field that is at fault
+        except DefinitionError as error:
+            raise Fault(node.at, str(error)) from error
+        if values is None:
+            raise Fault(node.at, f"there is no field or parameter {'.'.join(node.path)!r} here")
+        self._charge(node.at, len(values))
+        return [value if isinstance(value, Value) else str(value) for value in values]
+
+    def _call(self, node: Call) -> Sequence[Value]:
+        arguments = [self.node(argument) for argument in node.arguments]
+        cost = math.prod(map(len, arguments))
+        self._charge(node.at, cost)
+        try:
+            return [call(node.function, chosen) for chosen in product(*arguments)]
+        except DefinitionError as error:
+            raise Fault(node.at, str(error)) from error
+
+    def _chain(self, chain: Chain) -> Sequence[Value]:
+        results = self.node(chain.first)
+        for step in chain.steps:
+            added = self.node(step.operand)
+            self._charge(step.at, len(results) * len(added))
+            try:
+                results = [operate(step.operator, a, b) for a in results for b in added]
+            except DefinitionError as error:
+                raise Fault(step.at, str(error)) from error
+            self._charge(step.at, sum(len(v) for v in results if isinstance(v, str)))
+        return results
+
+    def _negation(self, node: Negation) -> Sequence[Value]:
+        try:
+            return [-_number(value, "-") for value in self.node(node.operand)]
+        except DefinitionError as error:
+            raise Fault(node.at, str(error)) from error
+
+    def _charge(self, at: int, cost: int) -> None:
+        self._left -= cost
+        if self._left < 0:
+            raise Fault(at, f"the result is too large: more than {LARGEST_RESULT} characters")
+
+
+def operate(operator: str, left: Value, right: Value) -> Value:
+    """One operator on two values; `+` with a text joins, integers divide truncating."""
+    if operator == "+" and (isinstance(left, str) or isinstance(right, str)):
+        return to_text(left) + to_text(right)
+    a, b = _number(left, operator), _number(right, operator)
+    try:
+        return _bounded(_OPERATORS[operator](a, b))
+    except ZeroDivisionError as error:
+        raise DefinitionError("division by zero") from error
+    except (OverflowError, ValueError) as error:
+        raise DefinitionError(f"the result of {operator!r} is no number that fits") from error
+
+
+def _divide(a: float, b: float) -> float:
+    if not (isinstance(a, int) and isinstance(b, int)):
+        return a / b
+    # Towards zero, where Python's own goes down; on integers, so that no digit is lost.
+    return a // b if (a < 0) == (b < 0) else -(-a // b)
+
+
+_OPERATORS: dict[str, Callable[[float, float], float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": _divide,
+    "^": math.pow,
+}
+
+
+def _number(value: Value, operator: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and len(value) <= 40:
+        # Parameters and fields are texts: one that is a number counts as one.
+        try:
+            return _bounded(float(value) if "." in value else int(value))
+        except ValueError:
+            pass
+    raise DefinitionError(f"{operator!r} needs numbers, not {kind_of(value)}")
+
+
+def _bounded(number: float) -> float:
+    fits = abs(number) <= LARGEST_INTEGER if isinstance(number, int) else math.isfinite(number)
+    if not fits:
+        raise ValueError(number)
+    return number

@@ -1,0 +1,273 @@
+"""What the names in an object's expressions stand for.
+
+A scope is a `Context` over the resolved objects, for one object: a component, or, with runtime
+fields and linked scopes given, one of its instances or attempts. A name is, in this order, a
+runtime field (`@scheduledStartTime`), a field of the object, a parameter. A path goes over
+references (`input.directoryPath`), over `parent` to the object's component, and over `node` to
+the object that refers to this one. Source: guide, "Expressions".
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from penstock.language.catalogue import FieldType, type_named
+from penstock.language.expressions import Value, evaluate
+from penstock.language.resolve import Resolved, ResolvedObject
+from penstock.model.definition import Field
+from penstock.model.errors import DefinitionError
+
+RuntimeValue = str | int | datetime
+
+DEEPEST_LOOKUP = 30
+"""Fields whose values name fields whose values name fields…; deeper is an error."""
+
+LONGEST_PATH = 10
+LONGEST_NUMBER = 18
+MOST_TARGETS = 10_000
+
+_Trail = tuple[tuple[str, str], ...]
+"""The (object, key) pairs under evaluation, outermost first: what tells a cycle."""
+
+
+class ObjectScope:
+    """A `Context` for one object.
+
+    `runtime` has the runtime fields that are set, dates as datetimes. `linked` maps a reference
+    field to the scopes of the concrete instances it stands for; a reference without an entry goes
+    to the component that it names. `node` is the scope of the object that refers to this one.
+    With `runtime_known` false (a component, which is no run yet) a runtime field that is not given
+    is an error; otherwise one that is not set yet is the empty string.
+
+    What is given must not change during the scope's life: evaluated fields are remembered.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        object_id: str,
+        runtime: Mapping[str, RuntimeValue] | None = None,
+        linked: Mapping[str, Sequence["ObjectScope"]] | None = None,
+        node: "ObjectScope | None" = None,
+        runtime_known: bool = True,
+    ) -> None:
+        if object_id not in resolved.objects:
+            raise DefinitionError(f"there is no object {object_id!r}")
+        self._resolved: Final = resolved
+        self._object: Final = resolved.objects[object_id]
+        self._runtime: Final = {} if runtime is None else runtime
+        self._linked: Final = dict(linked) if linked is not None else {}
+        self._node: Final = node
+        self._runtime_known: Final = runtime_known
+        self._identity: Final = str(self._runtime.get("@id", object_id))
+        self._components: dict[str, ObjectScope] = {}
+        self._evaluated: Final[dict[str, Sequence[Value]]] = {}
+
+    def lookup(self, path: tuple[str, ...]) -> Sequence[object] | None:
+        """The values of a dotted path, None when it is not known. Raises DefinitionError."""
+        return self.lookup_along(path, ())
+
+    def values(self, key: str) -> Sequence[Value]:
+        """The evaluated values of one of the object's fields; references as ids.
+
+        Raises DefinitionError; a field that the object does not have has no values.
+        """
+        return self._field(key, ()) or ()
+
+    def lookup_along(self, path: tuple[str, ...], trail: _Trail) -> Sequence[Value] | None:
+        """`lookup` within an evaluation that has come along `trail`."""
+        if len(path) > LONGEST_PATH:
+            raise DefinitionError(f"a path has at most {LONGEST_PATH} steps")
+        if len(path) == 1:
+            return self._name(path[0], trail)
+        if path[-1].startswith("@") and len(path) > 2 and path[:-1] != ("node", "parent"):
+            raise DefinitionError(
+                f"the runtime field {path[-1]!r} can be reached over one reference only, "
+                f"not over {len(path) - 1}"
+            )
+        found = [target._name(path[-1], trail) for target in self._targets(path[:-1])]
+        known = [values for values in found if values is not None]
+        # Of several inputs some may lack the field (filePath, directoryPath); all may not.
+        return [value for values in known for value in values] if known else None
+
+    def _targets(self, path: tuple[str, ...]) -> Sequence["ObjectScope"]:
+        """The scopes at the end of a path of references, level by level.
+
+        Not by recursion: references that fan out at each step would multiply without a bound.
+        """
+        scopes: list[ObjectScope] = [self]
+        for key in path:
+            following: list[ObjectScope] = []
+            for scope in scopes:
+                following.extend(scope._step(key) or ())
+                if len(following) > MOST_TARGETS:
+                    raise DefinitionError(f"the path leads to more than {MOST_TARGETS} objects")
+            scopes = following
+        return scopes
+
+    def _step(self, key: str) -> Sequence["ObjectScope"] | None:
+        """The scopes that a path's first name leads to."""
+        if key not in self._linked:
+            targets = self._component_targets(key)
+            if targets is None:
+                return None
+            self._linked[key] = targets
+        return self._linked[key]
+
+    def _component_targets(self, key: str) -> Sequence["ObjectScope"] | None:
+        if key == "node":
+            if self._node is None:
+                raise DefinitionError(
+                    "'node' is known only where another object refers to this one"
+                )
+            return (self._node,)
+        if key == "parent":
+            # An instance's parent is its component, whatever `parent` the definition names.
+            return (self._component(self._object.id),)
+        references = [f.ref_value for f in self._object.fields.get(key, ()) if f.ref_value]
+        if not references:
+            return None
+        return [self._component(each) for each in references if each in self._resolved.objects]
+
+    def _component(self, object_id: str) -> "ObjectScope":
+        # A component is no run: its dates are not known, its pipeline is.
+        if object_id not in self._components:
+            runtime = {key: self._runtime[key] for key in _PIPELINE_WIDE if key in self._runtime}
+            scope = ObjectScope(self._resolved, object_id, runtime, runtime_known=False)
+            # One scope for each component however it is reached, so that its fields are
+            # evaluated once; otherwise the work would double with each step of a chain.
+            scope._components = self._components
+            self._components[object_id] = scope
+        return self._components[object_id]
+
+    def _name(self, name: str, trail: _Trail) -> Sequence[Value] | None:
+        if name.startswith("@"):
+            return self._runtime_field(name)
+        if trail and trail[-1] == (self._identity, name):
+            # A field may pass on a parameter of its own name: "myBucket": "#{myBucket}".
+            parameter = self._parameter(name, trail)
+            if parameter is not None:
+                return parameter
+        found = self._field(name, trail)
+        if found is None:
+            found = self._parameter(name, trail)
+        if found is None and self._is_runtime(name):
+            return self._unset(name)
+        return found
+
+    def _runtime_field(self, name: str) -> Sequence[Value] | None:
+        if name in self._runtime:
+            return [self._runtime[name]]
+        if name == "@id":
+            return [self._object.id]
+        return self._unset(name) if self._is_runtime(name) else None
+
+    def _unset(self, name: str) -> Sequence[Value]:
+        if not self._runtime_known:
+            raise DefinitionError(f"{name!r} is known only once there is an instance")
+        return [""]
+
+    def _is_runtime(self, name: str) -> bool:
+        return is_runtime_field(self._object, name)
+
+    def _field(self, key: str, trail: _Trail) -> Sequence[Value] | None:
+        if key in self._runtime:
+            return [self._runtime[key]]
+        if key in ("id", "name"):
+            return [self._object.id if key == "id" else self._object.name]
+        if key not in self._object.fields:
+            return None
+        if key not in self._evaluated:
+            self._evaluated[key] = self._evaluate(key, trail)
+        return self._evaluated[key]
+
+    def _evaluate(self, key: str, trail: _Trail) -> Sequence[Value]:
+        here = (self._identity, key)
+        if here in trail:
+            way = " -> ".join(f"{owner}.{name}" for owner, name in (*trail, here))
+            raise DefinitionError(f"the field refers to itself: {way}")
+        if len(trail) >= DEEPEST_LOOKUP:
+            raise DefinitionError(
+                f"fields refer to one another over more than {DEEPEST_LOOKUP} steps"
+            )
+        context = _Within(self, (*trail, here))
+        # `type` is never an expression (guide, "Expressions").
+        texts = self._object.fields[key]
+        if key == "type":
+            return [self._object.type or field.string_value or "" for field in texts]
+        kind = _kind(self._object, key)
+        return [typed(v, kind) for field in texts for v in _field_values(field, context)]
+
+    def _parameter(self, name: str, trail: _Trail) -> Sequence[Value] | None:
+        parameters = self._resolved.parameters
+        found = name if name in parameters else f"*{name}"
+        if found not in parameters:
+            return None
+        here = ("parameter", found)
+        if here in trail:
+            raise DefinitionError(f"the parameter {found!r} refers to itself")
+        context = _Within(self, (*trail, here))
+        kind = self._resolved.parameter_types.get(found, "String").lower()
+        return [typed(v, kind) for text in parameters[found] for v in evaluate(text, context)]
+
+
+class _Within:
+    """The context of a field's own expressions: the scope, and the way that led there."""
+
+    __slots__ = ("_scope", "_trail")
+
+    def __init__(self, scope: ObjectScope, trail: _Trail) -> None:
+        self._scope = scope
+        self._trail = trail
+
+    def lookup(self, path: tuple[str, ...]) -> Sequence[object] | None:
+        return self._scope.lookup_along(path, self._trail)
+
+
+def _field_values(field: Field, context: _Within) -> Iterator[Value]:
+    if field.ref_value is not None:
+        yield field.ref_value
+    else:
+        yield from evaluate(field.string_value or "", context)
+
+
+def is_runtime_field(resolved_object: ResolvedObject, name: str) -> bool:
+    """Whether the service may set a field of that name on an object's instances."""
+    field_type = _field_type(resolved_object, name)
+    return name in _ALWAYS_RUNTIME or (field_type is not None and field_type.set_by_service)
+
+
+_PIPELINE_WIDE = ("@pipelineId", "@version")
+
+_ALWAYS_RUNTIME = frozenset(
+    "@id @pipelineId @sphere @version @status @error @scheduledStartTime @scheduledEndTime "
+    "@actualStartTime @actualEndTime @failureReason".split()
+)
+"""Runtime fields that every object may be asked for; preconditions and actions have them too."""
+
+
+def _field_type(resolved_object: ResolvedObject, key: str) -> FieldType | None:
+    object_type = type_named(resolved_object.type) if resolved_object.type is not None else None
+    return object_type.fields.get(key) if object_type is not None else None
+
+
+def _kind(resolved_object: ResolvedObject, key: str) -> str:
+    field_type = _field_type(resolved_object, key)
+    return "string" if field_type is None else field_type.kind
+
+
+def typed(value: Value, kind: str) -> Value:
+    """A text as the number that its field or parameter holds, if it prints as the same text.
+
+    So `readThroughputPercent + 1` counts, and `0.50` in a path stays as it was written. What is
+    no number stays a text: saying so is validation's part.
+    """
+    if kind not in ("integer", "double") or not isinstance(value, str):
+        return value
+    if not value[-1:].isdigit() or len(value) > LONGEST_NUMBER:
+        return value
+    try:
+        number = int(value) if kind == "integer" or "." not in value else float(value)
+    except ValueError:
+        return value
+    return number if str(number) == value else value
