@@ -88,7 +88,7 @@ def make_server(
         lifespan="off",
         interface="asgi3",
         log_config=None,
-        log_level="warning",
+        log_level="error",  # Below that it only tells of strangers who do not speak HTTP.
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -28,8 +28,8 @@ CREATE TABLE access_key (
 
 CREATE INDEX access_key_of_user ON access_key (user_id);
 
--- One row, whose number grows with every change above, so that a server notices cheaply what another
--- process has changed.
+-- One row, whose number grows with every change above, so that a server notices cheaply what
+-- another process has changed.
 CREATE TABLE identity_version (
     version BIGINT NOT NULL
 );
