@@ -43,6 +43,7 @@ class RunnerLog:
         self._lock = threading.Lock()
         self._hour: Instant = -1
         self._file: IO[str] | None = None
+        self._closed = False
 
     def write(self, text: str) -> None:
         """Add a line: the time, the thread, the text (line breaks become blanks).
@@ -53,6 +54,8 @@ class RunnerLog:
         line = " ".join(text.splitlines())
         thread = threading.current_thread().name
         with self._lock:
+            if self._closed:
+                return
             try:
                 stamp = f"{format_instant(now)}.{now % 1000:03d}Z"
                 self._open(now).write(f"{stamp} [{thread}] {line}\n")
@@ -60,8 +63,9 @@ class RunnerLog:
                 pass
 
     def close(self) -> None:
-        """Close the current file; a later line opens it again."""
+        """Close the current file; later lines are dropped."""
         with self._lock:
+            self._closed = True
             if self._file is not None:
                 self._file.close()
                 self._file = None

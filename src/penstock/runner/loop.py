@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from penstock.clock import Clock, system_clock
 from penstock.model.times import HOUR_MS
 from penstock.runner import credentials
-from penstock.runner.errors import LocationError
+from penstock.runner.errors import LocationError, OptionsError
 from penstock.runner.execution import Equipment, perform
 from penstock.runner.locations import Locations
 from penstock.runner.logs import RunnerLog
@@ -43,13 +43,13 @@ Announce = Callable[[str], None]
 
 
 def connect(options: RunnerOptions, environ: Mapping[str, str]) -> Client:
-    """A client of the service as the options say; raises `NoCredentials` or `ValueError`."""
-    return Client(
-        credentials.endpoint_url(options, environ),
-        credentials.resolve_credentials(options, environ),
-        options.region,
-        proxy=_proxy_url(options),
-    )
+    """A client of the service as the options say; raises `NoCredentials` or `OptionsError`."""
+    keys = credentials.resolve_credentials(options, environ)
+    endpoint = credentials.endpoint_url(options, environ)
+    try:
+        return Client(endpoint, keys, options.region, proxy=_proxy_url(options))
+    except ValueError as error:
+        raise OptionsError(str(error)) from error
 
 
 class Runner:
@@ -108,8 +108,10 @@ class Runner:
 
     def drain(self) -> None:
         """Take no more tasks; those in hand go on."""
-        self._draining.set()
-        self._client.abort()
+        if not self._draining.is_set():
+            self._draining.set()
+            self._client.abort()
+            self.log.write("takes no more tasks")
 
     def stop(self, grace_seconds: float | None = None) -> None:
         """Take no more tasks, give those in hand some time, report the rest FAILED.
@@ -127,7 +129,7 @@ class Runner:
 
     def kill(self) -> None:
         """Kill whatever runs, now. A `stop` under way then ends soon."""
-        self._draining.set()
+        self.drain()
         self._stop_tasks()
         self._equipment.processes.kill_all()
         self._equipment.halted.set()
@@ -176,6 +178,7 @@ class Runner:
         while not self._draining.is_set():
             try:
                 task = self._poll(group)
+                self._reassure()
                 if task is not None:
                     self._perform(task)
                 pause = _FIRST_PAUSE_SECONDS
@@ -216,6 +219,13 @@ class Runner:
         if kind not in self._announced:
             self._announced.add(kind)
             self._announce(f"{text} (trying again)")
+
+    def _reassure(self) -> None:
+        """After a poll was answered: say so if its problems were announced."""
+        if self._announced:
+            self._announced.clear()
+            self.log.write("polls are answered again")
+            self._announce("polls are answered again")
 
     def _stop_tasks(self) -> None:
         with self._lock:
