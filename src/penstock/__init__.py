@@ -1,3 +1,3 @@
-"""Penstock: a self-hosted service that speaks the AWS Data Pipeline API and does what it describes."""
+"""Penstock: a self-hosted service that speaks the AWS Data Pipeline API and runs it."""
 
 __version__ = "0.1.0"

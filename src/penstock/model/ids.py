@@ -1,10 +1,15 @@
 """How instances and attempts are named, and those names read back."""
 
+import re
 from datetime import datetime
 
 from msgspec import Struct
 
 from penstock.model.times import Instant, format_instant, from_datetime
+
+_RUNTIME_ID = re.compile(
+    r"@(.+)_(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:_Attempt=([1-9]\d{0,8}))?", re.DOTALL
+)
 
 
 class ObjectName(Struct, frozen=True):
@@ -29,12 +34,12 @@ def parse_object_id(text: str) -> ObjectName | None:
     """The parts of an id, or None if it begins with `@` but names neither instance nor attempt."""
     if not text.startswith("@"):
         return ObjectName(text)
-    body, mark, number = text[1:].partition("_Attempt=")
-    component, underscore, moment = body.rpartition("_")
-    if not underscore or (mark and not number.isdecimal()):
+    match = _RUNTIME_ID.fullmatch(text)
+    if match is None:
         return None
+    component, moment, number = match.groups()
     try:
-        start = from_datetime(datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S"))
+        start = from_datetime(datetime.fromisoformat(moment))
     except ValueError:
         return None
-    return ObjectName(component, start, int(number) if mark else None)
+    return ObjectName(component, start, int(number) if number else None)

@@ -1,4 +1,4 @@
-"""Limits on definitions and requests: our wide defaults and the published figures of the original."""
+"""Limits on definitions and requests: our wide defaults, and the original's published figures."""
 
 from msgspec import Struct
 

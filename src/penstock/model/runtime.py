@@ -1,4 +1,4 @@
-"""What a pipeline has become at run time: the rows that the store keeps and the engine decides on."""
+"""What a pipeline has become at run time: the rows that the store keeps."""
 
 from typing import Literal
 

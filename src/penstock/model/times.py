@@ -14,7 +14,7 @@ MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC throughout, see the module's docstring
+_EPOCH = datetime(1970, 1, 1)
 
 
 def to_datetime(instant: Instant) -> datetime:

@@ -44,6 +44,7 @@ class RunnerLog:
         self._hour: Instant = -1
         self._file: IO[str] | None = None
         self._closed = False
+        self._unpushed: set[str] = set()
 
     def write(self, text: str) -> None:
         """Add a line: the time, the thread, the text (line breaks become blanks).
@@ -79,22 +80,35 @@ class RunnerLog:
                 compress(path, path.with_name(path.name + ".gz"))
                 path.unlink()
 
-    def push(self, locations: Locations, uri: str, whole: bool = False) -> None:
-        """Push the files of this hour and the last to a directory; `whole` all there are."""
-        files = sorted(self.directory.glob(_FILE_PREFIX + "*"))
-        for path in files if whole else files[-2:]:
+    def push(self, locations: Locations, uri: str) -> None:
+        """Push to a directory what has been written since the last push that succeeded."""
+        with self._lock:
+            names = sorted(self._unpushed)
+            current = self._name(self._hour)
+        for name in names:
+            path = self.directory / name
+            if not path.exists():
+                path = path.with_name(name + ".gz")
             locations.upload(path, join_uri(uri, path.name), _no_tick)
+            if name != current:
+                with self._lock:
+                    self._unpushed.discard(name)
 
     def _open(self, now: Instant) -> IO[str]:
         hour = now - now % HOUR_MS
         if self._file is None or hour != self._hour:
             if self._file is not None:
                 self._file.close()
-            name = _FILE_PREFIX + to_datetime(hour).strftime(_HOUR_FORMAT)
+            name = self._name(hour)
+            self._unpushed.add(name)
             # Line buffering: what was logged can be read at once and survives a crash of ours.
             self._file = (self.directory / name).open("a", encoding="utf-8", buffering=1)
             self._hour = hour
         return self._file
+
+    @staticmethod
+    def _name(hour: Instant) -> str:
+        return _FILE_PREFIX + to_datetime(hour).strftime(_HOUR_FORMAT)
 
 
 class AttemptLogs:

@@ -255,7 +255,7 @@ class Runner:
                 thread.join(_LAST_CALLS_SECONDS)
         self._equipment.processes.close()
         self.log.write("ended")
-        self._push_log(whole=False)
+        self._push_log()
         self.log.close()
         self._done.set()
 
@@ -266,17 +266,17 @@ class Runner:
             to_next_hour_ms = HOUR_MS - self._equipment.clock() % HOUR_MS
             if self._equipment.halted.wait(to_next_hour_ms / 1000 + 1):
                 return
-            self._push_log(whole=False)
+            self._push_log()
             try:
                 self.log.compress_old()
             except (OSError, LocationError) as error:
                 self.log.write(f"old log files not compressed: {error}")
 
-    def _push_log(self, whole: bool) -> None:
+    def _push_log(self) -> None:
         if not self.options.log_uri:
             return
         try:
-            self.log.push(self._equipment.locations, self.options.log_uri, whole)
+            self.log.push(self._equipment.locations, self.options.log_uri)
         except (OSError, LocationError) as error:
             self.log.write(f"log files not pushed to {self.options.log_uri}: {error}")
 

@@ -1,1 +1,1 @@
-"""The nineteen operations, and what carries them: writer, dispatcher of polls, timekeeper."""
+"""The nineteen operations, and what stands behind them: writer, dispatcher, timekeeper."""

@@ -7,7 +7,9 @@ service never sees HTTP.
 import asyncio
 from typing import Protocol
 
-from penstock.model.api import Answer, PollForTaskAnswer, Request
+from msgspec import Struct
+
+from penstock.model.api import PollForTaskAnswer, Request
 from penstock.model.caller import Caller
 
 
@@ -39,7 +41,7 @@ class Service(Protocol):
         caller: Caller,
         request: Request,
         gone: asyncio.Future[None] | None,
-    ) -> Answer | None:
+    ) -> Struct | None:
         """Run one operation; `request` is the struct that `model.api.REQUESTS` names for it.
 
         None stands for an answer with an empty body (DeletePipeline, SetStatus). `gone` comes with

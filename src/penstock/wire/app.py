@@ -323,7 +323,7 @@ def _has_hung_up(receive: Receive) -> bool:
     return False
 
 
-def _with_task(answer: Answer | None) -> PollForTaskAnswer | None:
+def _with_task(answer: Struct | None) -> PollForTaskAnswer | None:
     """The answer, if it hands over a task."""
     if isinstance(answer, PollForTaskAnswer) and answer.task_object is not None:
         return answer

@@ -11,6 +11,7 @@ from penstock.language.resolve import ResolvedObject
 from penstock.model.errors import DefinitionError
 
 SCHEDULED_CATEGORIES = frozenset({"activity", "data_node", "resource"})
+"""Categories whose objects have a schedule of their own."""
 
 _ON_DEMAND = "ondemand"
 _ON_DEMAND_START = "ondemand_activation_time"
@@ -28,17 +29,25 @@ def check_schedules(subject: Subject, report: Report) -> None:
             if style == _ON_DEMAND:
                 on_demand_schedules.update(dict.fromkeys(each.refs("schedule"), each.id))
             elif "schedule" not in each.fields and not has_expression(style):
-                report.error(
-                    each.id,
-                    "'schedule' is missing: give the object or Default a schedule, "
-                    "or set 'scheduleType' to 'ondemand'",
-                )
+                _report_unscheduled(each, report)
     if len(on_demand_schedules) > 1:
         names = ", ".join(repr(name) for name in on_demand_schedules)
         report.error(
             next(iter(on_demand_schedules.values())),
             f"an on-demand pipeline has one schedule at most; there are {names}",
         )
+
+
+def _report_unscheduled(each: ResolvedObject, report: Report) -> None:
+    if each.category == "resource":
+        # The guide's own examples leave it out (page "Schedule", explicit schedule on the object).
+        report.warning(each.id, "without a 'schedule' it follows the activities that run on it")
+        return
+    report.error(
+        each.id,
+        "'schedule' is missing: give the object or Default a schedule, "
+        "or set 'scheduleType' to 'ondemand'",
+    )
 
 
 def _schedule_faults(each: ResolvedObject) -> Iterator[str]:

@@ -42,6 +42,8 @@ def _wrong(text: str, wanted: str) -> str:
 
 
 def _enumeration_fault(text: str, field_type: FieldType) -> str | None:
+    if not field_type.values:
+        return None  # a growing list that is not ours to keep, such as regions
     if text.strip().lower() in (word.lower() for word in field_type.values):
         return None
     return _wrong(text, "one of " + ", ".join(repr(word) for word in field_type.values))

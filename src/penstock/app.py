@@ -1,0 +1,265 @@
+"""The one place that puts everything together: store, access, service and wire, from settings."""
+
+import asyncio
+import os
+import random
+import socket
+import string
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvloop
+from msgspec.structs import replace
+
+from penstock.access.identity import Credential, Directory
+from penstock.access.secrets import Cipher, open_cipher
+from penstock.clock import Clock, system_clock
+from penstock.config import Settings
+from penstock.console.pages import Console
+from penstock.engine.views import Rules
+from penstock.service.context import Context
+from penstock.service.core import Core
+from penstock.service.definitions import Definitions
+from penstock.service.dispatcher import Dispatcher
+from penstock.service.server import PenstockService
+from penstock.service.task_ids import TaskIds
+from penstock.service.writer import Writer
+from penstock.store.identity import SqliteIdentityStore
+from penstock.store.sqlite import SqliteStore, connect
+from penstock.wire.app import Application
+from penstock.wire.serve import endpoint, listen, make_server
+from penstock.wire.sigv4 import Credentials
+
+DATABASE_FILE = "penstock.db"
+CREDENTIALS_FILE = "credentials"
+CREDENTIALS_PROFILE = "penstock"
+KEY_ID_VARIABLE = "PENSTOCK_ACCESS_KEY_ID"
+SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name, no secret
+
+_ID_ALPHABET = string.digits + string.ascii_uppercase
+
+
+class App:
+    """A server put together on a data directory, not yet listening."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        store: SqliteStore,
+        identity: SqliteIdentityStore,
+        cipher: Cipher,
+        randomness: random.Random,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.store = store
+        self.directory = Directory(identity, cipher, clock, randomness)
+        self.first_credential: Credential | None = None
+        """The key made at the first start, the only time that its secret is at hand."""
+        self._identity = identity
+        self.context = make_context(settings, clock, store, cipher, randomness)
+
+    @classmethod
+    def open(
+        cls,
+        settings: Settings,
+        clock: Clock = system_clock,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Self:
+        """Open or create the data directory; the first start makes account, user and key.
+
+        Raises OSError, `SecretsUnreadable` or `NewerSchema`, with what to do about it.
+        """
+        directory = settings.data_dir
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        cipher = open_cipher(directory)
+        path = directory / DATABASE_FILE
+        store = SqliteStore(path, clock())
+        identity = SqliteIdentityStore(lambda: connect(path))
+        app = cls(settings, clock, store, identity, cipher, random.SystemRandom())
+        app._ensure_first_key(environ)
+        return app
+
+    def _ensure_first_key(self, environ: Mapping[str, str]) -> None:
+        if self.directory.keys():
+            return
+        account = self.directory.create_account("penstock")
+        user = self.directory.create_user(account.account_id, "admin")
+        self.first_credential = self.directory.create_key(
+            user, environ.get(KEY_ID_VARIABLE), environ.get(SECRET_VARIABLE)
+        )
+        write_credentials(self.settings.data_dir / CREDENTIALS_FILE, self.first_credential)
+
+    def serve(
+        self, on_ready: Callable[[str], None] | None = None, listener: socket.socket | None = None
+    ) -> None:
+        """Listen and answer until SIGINT or SIGTERM, then close; `on_ready` is told the URL."""
+        bound = listener or listen(self.settings.host, self.settings.port)
+        try:
+            uvloop.run(self.run(bound, on_ready))
+        finally:
+            self.close()
+
+    async def run(
+        self,
+        listener: socket.socket,
+        on_ready: Callable[[str], None] | None = None,
+        stopping: asyncio.Event | None = None,
+    ) -> None:
+        """Serve on a socket until a signal comes, or `stopping` is set."""
+        service = PenstockService(self.context)
+        application = Application(
+            service,
+            self.directory.find,
+            self.clock,
+            self.settings,
+            console=Console(self.context, self.directory.find),
+        )
+
+        def ready() -> None:
+            if on_ready is not None:
+                on_ready(endpoint(listener))
+
+        server = make_server(application, ready)
+
+        async def stop_when_asked() -> None:
+            if stopping is not None:
+                await stopping.wait()
+                server.should_exit = True
+
+        await service.start()
+        watching = asyncio.create_task(stop_when_asked())
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            watching.cancel()
+            await service.stop()
+
+    def close(self) -> None:
+        """Close the database; all that was answered is in it."""
+        self._identity.close()
+        self.store.close()
+
+
+@contextmanager
+def open_directory(settings: Settings, clock: Clock = system_clock) -> Iterator[Directory]:
+    """The identities of a data directory that a server has used, which may be running."""
+    path = settings.data_dir / DATABASE_FILE
+    cipher = open_cipher(settings.data_dir)
+    identity = SqliteIdentityStore(lambda: connect(path))
+    try:
+        yield Directory(identity, cipher, clock)
+    finally:
+        identity.close()
+
+
+def make_context(
+    settings: Settings,
+    clock: Clock,
+    store: SqliteStore,
+    cipher: Cipher,
+    randomness: random.Random,
+) -> Context:
+    """The service's parts, from settings and a store."""
+    task_ids = TaskIds(cipher.derive("task ids"))
+    definitions = Definitions(cipher, settings.report_timeout_ms)
+    dispatcher = Dispatcher(task_ids)
+    core = Core(store, definitions, dispatcher, rules_of(settings), clock)
+    return Context(
+        settings,
+        store,
+        definitions,
+        dispatcher,
+        Writer(core),
+        task_ids,
+        clock,
+        lambda: "df-" + "".join(randomness.choices(_ID_ALPHABET, k=20)),
+    )
+
+
+def rules_of(settings: Settings) -> Rules:
+    """What the settings let the engine do."""
+    return Rules(
+        settings.acknowledge_timeout_ms,
+        settings.allow_backfill,
+        settings.backfill_grace_ms,
+        settings.revive_finished,
+    )
+
+
+def write_credentials(path: Path, credential: Credential) -> None:
+    """Write a key in the AWS credentials-file format, readable by the owner only."""
+    text = (
+        f"[{CREDENTIALS_PROFILE}]\n"
+        f"aws_access_key_id = {credential.access_key_id}\n"
+        f"aws_secret_access_key = {credential.secret}\n"
+    )
+    draft = path.with_name(path.name + ".new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+class Embedded:
+    """A server in a thread of this process, on a free loopback port, for the length of a block.
+
+    It has a key of its own when the directory's first key is not at hand any more.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
+        self._settings = replace(settings, host="127.0.0.1")
+        self._clock = clock
+        self.endpoint = ""
+        self.credentials = Credentials("", "")
+
+    def __enter__(self) -> Self:
+        self.app = App.open(self._settings, self._clock)
+        credential = self.app.first_credential or self._own_key()
+        self.credentials = Credentials(credential.access_key_id, credential.secret)
+        listener = listen(self._settings.host, self._settings.port)
+        self.endpoint = endpoint(listener)
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(listener,), name="penstock-server", daemon=True
+        )
+        self._thread.start()
+        self._loop, self._stopping = self._started.result()
+        return self
+
+    def _own_key(self) -> Credential:
+        return self.app.directory.create_key(self.app.directory.users()[0])
+
+    def _run(self, listener: socket.socket) -> None:
+        async def main() -> None:
+            stopping = asyncio.Event()
+
+            def ready(_url: str) -> None:
+                self._started.set_result((asyncio.get_running_loop(), stopping))
+
+            await self.app.run(listener, ready, stopping)
+
+        try:
+            uvloop.run(main())
+        except BaseException as error:
+            if self._started.done():
+                raise
+            self._started.set_exception(error)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        if self.credentials.access_key_id and self.app.first_credential is None:
+            self.app.directory.revoke_key(self.credentials.access_key_id)
+        self.app.close()

@@ -1,0 +1,1 @@
+"""The web console: pipelines and their instances, for people."""

@@ -1,0 +1,163 @@
+"""Activation, activation anew, deactivation."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from penstock.engine.events import (
+    Activate,
+    Advance,
+    Await,
+    CancelInstance,
+    Change,
+    CheckPipeline,
+    Create,
+    Deactivate,
+    Decision,
+    Event,
+    HoldInstance,
+    PutComponent,
+    RerunInstance,
+    ResumeInstance,
+    SkipInstance,
+    UpdatePipeline,
+)
+from penstock.engine.intervals import Schedule
+from penstock.engine.plan import Component
+from penstock.engine.views import ActivateView, DeactivateView, Rules
+from penstock.model.errors import InvalidRequest
+from penstock.model.runtime import ComponentRow, Instance
+from penstock.model.status import (
+    PAUSED,
+    WAITING_FOR_RUNNER,
+    WAITING_ON_DEPENDENCIES,
+)
+from penstock.model.times import SECOND_MS, Instant, format_instant
+
+DEACTIVATED = "the pipeline was deactivated"
+
+
+def activate(view: ActivateView, event: Activate, now: Instant, rules: Rules) -> Decision:
+    """Bring the plan into force: rows for new components, and everything that is due."""
+    _refuse(view, event, now, rules)
+    pipeline = replace(
+        view.pipeline,
+        state="SCHEDULED",
+        version=view.plan.version,
+        first_activated_at=view.pipeline.first_activated_at or now,
+        last_activated_at=now,
+        finished_at=None,
+    )
+    rows = [_row(view, component, event.start_at) for component in view.plan.components.values()]
+    changes: list[Change] = [UpdatePipeline(pipeline)]
+    follow: list[Event] = list(_take_up_again(view, event))
+    if view.plan.on_demand:
+        run_at = _run_time(view, now)
+        rows = [replace(row, next_start=run_at + SECOND_MS) for row in rows]
+        follow.extend(
+            Create(pipeline.key, component, run_at, run_at, view.plan.version)
+            for component in view.plan.components
+        )
+    else:
+        follow.append(Advance(pipeline.key))
+    changes.extend(PutComponent(row) for row in rows)
+    follow.append(CheckPipeline(pipeline.key))
+    return Decision(tuple(changes), tuple(follow))
+
+
+def _refuse(view: ActivateView, event: Activate, now: Instant, rules: Rules) -> None:
+    if view.pipeline.state == "DEACTIVATING":
+        raise InvalidRequest(
+            f"Pipeline {view.pipeline.id} is DEACTIVATING; activate it again once it is INACTIVE"
+        )
+    if view.plan.on_demand:
+        _refuse_run(view, event)
+    elif event.start_at is None and not rules.allow_backfill:
+        _refuse_backfill(view, now, rules)
+
+
+def _refuse_run(view: ActivateView, event: Activate) -> None:
+    if event.start_at is not None:
+        raise InvalidRequest(
+            "startTimestamp does not apply to an on-demand pipeline: a run starts when the "
+            "pipeline is activated; leave it out"
+        )
+    if view.active_runs >= view.plan.max_runs:
+        raise InvalidRequest(
+            f"Pipeline {view.pipeline.id} has {view.active_runs} on-demand run(s) under way and "
+            f"allows {view.plan.max_runs} (maxActiveInstances of the Default object); wait for one "
+            "to end, or raise it"
+        )
+
+
+def _refuse_backfill(view: ActivateView, now: Instant, rules: Rules) -> None:
+    for schedule in _new_schedules(view):
+        if not schedule.has(0) or schedule.start(0) >= now - rules.backfill_grace_ms:
+            continue
+        due = max(schedule.index(now), 0)
+        due = due if schedule.count is None else min(due, schedule.count)
+        raise InvalidRequest(
+            f"Schedule {schedule.id} starts at {format_instant(schedule.start(0))}, more than a "
+            f"day ago: {due} past interval(s) of each object would be run. Give startTimestamp to "
+            "say where to begin (the schedule's own start to run them all), or allow backfill in "
+            "the server's settings (penstock serve --allow-backfill)"
+        )
+
+
+def _new_schedules(view: ActivateView) -> Iterable[Schedule]:
+    used = {c.schedule.id: c.schedule for c in view.plan.components.values() if c.schedule}
+    return [schedule for key, schedule in used.items() if key not in view.old_schedules]
+
+
+def _row(view: ActivateView, component: Component, start_at: Instant | None) -> ComponentRow:
+    """The component's row under the new plan: it goes on where it stood, or at `start_at`."""
+    schedule = component.schedule
+    row = view.rows.get(component.id)
+    if schedule is None:
+        return row or ComponentRow(view.pipeline.key, component.id, 0, open=False)
+    next_start = row.next_start if row is not None else schedule.start(0)
+    k = schedule.first_from(max(next_start, start_at or next_start))
+    row = row or ComponentRow(view.pipeline.key, component.id, 0, open=False)
+    return replace(row, next_start=schedule.start(k), open=schedule.has(k))
+
+
+def _run_time(view: ActivateView, now: Instant) -> Instant:
+    """The run's time, in whole seconds; the second of two runs in one second is a second on."""
+    second = now - now % SECOND_MS
+    return max([second, *(row.next_start for row in view.rows.values())])
+
+
+def _take_up_again(view: ActivateView, event: Activate) -> Iterable[Event]:
+    """What becomes of instances that are there already: skipped, run again, offered."""
+    for instance in view.revivable:
+        yield RerunInstance(instance.key, "the pipeline was activated again")
+    for instance in view.unfinished:
+        if _is_skipped(instance, event.start_at):
+            yield SkipInstance(instance.key)
+        elif instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
+            yield Await(instance.key)
+        elif instance.status in {WAITING_FOR_RUNNER, WAITING_ON_DEPENDENCIES, PAUSED}:
+            yield ResumeInstance(instance.key)
+
+
+def _is_skipped(instance: Instance, start_at: Instant | None) -> bool:
+    begun = instance.tries > (1 if instance.status == WAITING_FOR_RUNNER else 0)
+    return start_at is not None and instance.start < start_at and not begun
+
+
+def deactivate(view: DeactivateView, event: Deactivate, now: Instant, rules: Rules) -> Decision:
+    """Stop offering; cancel what runs, or let it end. INACTIVE once nothing runs."""
+    pipeline = view.pipeline
+    if pipeline.state != "SCHEDULED":
+        raise InvalidRequest(
+            f"Pipeline {pipeline.id} is {pipeline.state}; only a SCHEDULED pipeline can be "
+            "deactivated"
+        )
+    stopping = replace(pipeline, state="DEACTIVATING", last_deactivated_at=now)
+    follow: list[Event] = [HoldInstance(instance.key) for instance in view.offered]
+    if event.cancel_active:
+        follow.extend(
+            CancelInstance(instance.key, DEACTIVATED, revive=True) for instance in view.running
+        )
+    follow.append(CheckPipeline(pipeline.key))
+    return Decision((UpdatePipeline(stopping),), tuple(follow))

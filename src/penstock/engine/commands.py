@@ -1,0 +1,202 @@
+"""What people ask of single instances: pause, resume, cancel, rerun, mark finished, skip."""
+
+from msgspec.structs import replace
+
+from penstock.engine.events import (
+    Await,
+    CancelInstance,
+    Change,
+    ClearTimer,
+    Decision,
+    DropWaits,
+    Event,
+    FinishInstance,
+    HoldInstance,
+    PauseInstance,
+    RerunInstance,
+    ResumeInstance,
+    SetTimer,
+    Settled,
+    SkipInstance,
+    Unsettled,
+    UpdateAttempt,
+    UpdateInstance,
+    UpdatePipeline,
+)
+from penstock.engine.lifecycle import (
+    cancel_now,
+    close_attempt,
+    end_instance,
+    make_ready,
+    move,
+    record,
+)
+from penstock.engine.views import InstanceView, Rules
+from penstock.model.errors import InvalidRequest
+from penstock.model.ids import instance_id
+from penstock.model.runtime import Timer
+from penstock.model.status import (
+    ENDED,
+    FINISHED,
+    PAUSED,
+    RUNNING,
+    SATISFIED,
+    SKIPPED,
+    WAITING_FOR_RUNNER,
+    WAITING_ON_DEPENDENCIES,
+    Status,
+)
+from penstock.model.times import Instant
+
+
+def refuse_command(view: InstanceView, status: str) -> None:
+    """Raise `InvalidRequest` if the instance's state forbids the command."""
+    state = view.instance.status
+    allowed = {
+        "TRY_CANCEL": state not in ENDED,
+        "RERUN": state in ENDED,
+        "MARK_FINISHED": state not in {RUNNING, FINISHED},
+    }[status]
+    if allowed:
+        return
+    remedy = {
+        "TRY_CANCEL": "only an unfinished instance can be cancelled",
+        "RERUN": "only an ended instance can be run again; cancel it first",
+        "MARK_FINISHED": "cancel it first" if state == RUNNING else "nothing is left to do",
+    }[status]
+    name = instance_id(view.instance.component, view.instance.start)
+    raise InvalidRequest(f"{name} is {state}, so it cannot be set to {status}: {remedy}")
+
+
+def _withdraw(view: InstanceView) -> tuple[Change, ...]:
+    """Take a waiting task out of its queue, keeping it."""
+    attempt = view.attempt
+    if attempt is None or attempt.status != WAITING_FOR_RUNNER or not attempt.offered:
+        return ()
+    return (UpdateAttempt(replace(attempt, offered=False)),)
+
+
+def pause(view: InstanceView, event: PauseInstance, now: Instant, rules: Rules) -> Decision:
+    """A waiting instance is PAUSED; a running one goes on."""
+    if view.instance.status not in {WAITING_ON_DEPENDENCIES, WAITING_FOR_RUNNER}:
+        return Decision()
+    return Decision(
+        (
+            UpdateInstance(move(view.instance, PAUSED)),
+            *_withdraw(view),
+            record(view.instance, now, PAUSED),
+        )
+    )
+
+
+def hold(view: InstanceView, event: HoldInstance, now: Instant, rules: Rules) -> Decision:
+    """The pipeline is deactivated: the task leaves the queue, the instance keeps its state."""
+    return Decision(_withdraw(view))
+
+
+def resume(view: InstanceView, event: ResumeInstance, now: Instant, rules: Rules) -> Decision:
+    """After a pause or a deactivation: back to where the instance stood."""
+    instance, attempt = view.instance, view.attempt
+    if instance.status not in {PAUSED, WAITING_ON_DEPENDENCIES, WAITING_FOR_RUNNER}:
+        return Decision()
+    paused = view.place.row.paused
+    if attempt is not None and attempt.status == WAITING_FOR_RUNNER:
+        status: Status = PAUSED if paused else WAITING_FOR_RUNNER
+        offered = not paused and view.place.pipeline.state == "SCHEDULED"
+        return Decision(
+            (
+                UpdateInstance(move(instance, status)),
+                UpdateAttempt(replace(attempt, offered=offered)),
+            )
+        )
+    waiting = move(instance, PAUSED if paused else WAITING_ON_DEPENDENCIES)
+    if instance.unmet:
+        return Decision((UpdateInstance(waiting),))
+    if instance.retry_at is not None and instance.retry_at > now:
+        timer = SetTimer(Timer("retry", instance.key, instance.retry_at))
+        return Decision((UpdateInstance(waiting), timer))
+    return make_ready(view.place, waiting, now)
+
+
+def cancel(view: InstanceView, event: CancelInstance, now: Instant, rules: Rules) -> Decision:
+    """A waiting instance is CANCELED now; a running one when its owner learns it."""
+    instance, attempt = view.instance, view.attempt
+    if instance.status in ENDED:
+        return Decision()
+    if instance.status != RUNNING or attempt is None:
+        return cancel_now(view, now, event.reason, event.revive)
+    asked = replace(instance, cancel_reason=event.reason, revive=event.revive)
+    return Decision(
+        (
+            UpdateInstance(asked),
+            UpdateAttempt(replace(attempt, cancel_reason=event.reason)),
+            record(instance, now, "CANCEL_REQUESTED", event.reason, attempt.number),
+        )
+    )
+
+
+def rerun(view: InstanceView, event: RerunInstance, now: Instant, rules: Rules) -> Decision:
+    """Run an ended instance again, with a new set of attempts, numbered on.
+
+    With `cascade` (its own mode counts) the consumers that its failure took down run again with
+    it. A FINISHED pipeline is revived.
+    """
+    instance = view.instance
+    if instance.status not in ENDED:
+        return Decision()
+    again = replace(
+        move(instance, WAITING_ON_DEPENDENCIES),
+        unmet=0,
+        tries=0,
+        rerun=True,
+        revive=False,
+        retry_at=None,
+        ended_at=None,
+        cascade_on=None,
+        cancel_reason=None,
+        error_id=None,
+        error_message=None,
+        error_stack_trace=None,
+    )
+    follow: list[Event] = []
+    if instance.status in SATISFIED:
+        follow.append(Unsettled(instance))
+    follow.append(Await(instance.key))
+    if view.place.component.cascade:
+        follow.extend(RerunInstance(taken.key, event.reason) for taken in view.cascaded)
+    changes = (UpdateInstance(again), record(again, now, "RERUN", event.reason), *_revive(view))
+    return Decision(changes, tuple(follow))
+
+
+def _revive(view: InstanceView) -> tuple[Change, ...]:
+    pipeline = view.place.pipeline
+    if pipeline.state != "FINISHED":
+        return ()
+    return (UpdatePipeline(replace(pipeline, state="SCHEDULED", finished_at=None)),)
+
+
+def _end_by_hand(view: InstanceView, status: Status, now: Instant, what: str) -> Decision:
+    ended = end_instance(view.instance, status, now)
+    return Decision(
+        (
+            UpdateInstance(ended),
+            DropWaits(ended.key),
+            ClearTimer("retry", ended.key),
+            *close_attempt(view.attempt, status, now),
+            record(ended, now, what),
+        ),
+        (Settled(ended),),
+    )
+
+
+def finish(view: InstanceView, event: FinishInstance, now: Instant, rules: Rules) -> Decision:
+    """MARK_FINISHED: counts as finished for all that depend on it, and for health."""
+    decision = _end_by_hand(view, FINISHED, now, "MARK_FINISHED")
+    return replace(decision, changes=(*decision.changes, *_revive(view)))
+
+
+def skip(view: InstanceView, event: SkipInstance, now: Instant, rules: Rules) -> Decision:
+    """An instance that starts before the activation's `startTimestamp` and has not begun."""
+    if view.instance.status in ENDED or view.instance.status == RUNNING:
+        return Decision()
+    return _end_by_hand(view, SKIPPED, now, SKIPPED)

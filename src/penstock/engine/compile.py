@@ -1,0 +1,244 @@
+"""From a definition to a plan: which components run, when, after what, and how often."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from msgspec.structs import replace
+
+from penstock.engine.intervals import Schedule, make_schedule
+from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
+from penstock.language.expressions import evaluate_to_strings, has_expression
+from penstock.language.periods import exact_ms, parse_datetime, parse_period
+from penstock.language.resolve import Resolved, ResolvedObject, resolve
+from penstock.language.scope import ObjectScope
+from penstock.model.definition import Definition, ParameterValue
+from penstock.model.errors import DefinitionError
+from penstock.model.times import MINUTE_MS, Instant, from_datetime
+
+DEFAULT_MAX_ACTIVE = 5
+DEFAULT_MAX_RETRIES = 2
+DEFAULT_RETRY_DELAY_MS = 10 * MINUTE_MS
+RUNNABLE = frozenset({ACTIVITY, DATA_NODE})
+_NOT_YET = ("resource", "system_precondition", "user_precondition", "action")
+
+
+def compile_plan(
+    definition: Definition,
+    values: Sequence[ParameterValue],
+    pipeline_id: str,
+    version: int,
+    first_activated_at: Instant,
+    report_timeout_ms: int,
+) -> Plan:
+    """Compile a valid definition.
+
+    `first_activated_at` is the origin of schedules that start at the first activation;
+    `report_timeout_ms` stands in where an object gives no `reportProgressTimeout`. Raises
+    `DefinitionError` for what only shows with the parameters' values.
+    """
+    resolved = resolve(definition, values)
+    objects = _runnables(resolved)
+    on_demand = any(_style(resolved, item) == "ondemand" for item in objects)
+    schedules = {} if on_demand else _schedules(resolved, objects, first_activated_at)
+    producers = _producers(objects)
+    components = {
+        item.id: _component(resolved, item, schedules, producers, report_timeout_ms)
+        for item in objects
+    }
+    return Plan(
+        pipeline_id=pipeline_id,
+        version=version,
+        on_demand=on_demand,
+        max_runs=_max_runs(resolved),
+        components=_in_order(_with_dependents(components)),
+        resolved=resolved,
+    )
+
+
+def unsupported(plan: Plan) -> list[str]:
+    """What the definition uses and this version does not run, one sentence each."""
+    found: list[str] = []
+    for component in plan.components.values():
+        item = plan.resolved.objects[component.id]
+        for key in ("runsOn", "precondition", "onFail", "onSuccess", "onLateAction"):
+            for target in item.refs(key):
+                category = plan.resolved.objects[target].category
+                if category in _NOT_YET:
+                    kind = category.replace("_", " ")
+                    found.append(
+                        f"{component.id}.{key} refers to {target}, a {kind}, which this version "
+                        f"does not run yet; {_instead(key)}"
+                    )
+    return found
+
+
+def _instead(key: str) -> str:
+    return "name a workerGroup instead" if key == "runsOn" else "remove the field"
+
+
+def static_text(resolved: Resolved, item: ResolvedObject, key: str) -> str | None:
+    """A field's value before anything has run: parameters filled in, runtime fields empty."""
+    text = item.string(key)
+    if text is None or not has_expression(text):
+        return text
+    values = evaluate_to_strings(text, ObjectScope(resolved, item.id))
+    return values[0] if values else None
+
+
+def _runnables(resolved: Resolved) -> list[ResolvedObject]:
+    return [item for item in resolved.objects.values() if item.category in RUNNABLE]
+
+
+def _style(resolved: Resolved, item: ResolvedObject) -> str:
+    style = (static_text(resolved, item, "scheduleType") or "").lower()
+    schedule = _schedule_object(resolved, item)
+    if schedule is not None and _is_on_demand(resolved, schedule):
+        return "ondemand"
+    return style or "timeseries"
+
+
+def _is_on_demand(resolved: Resolved, schedule: ResolvedObject) -> bool:
+    start_at = static_text(resolved, schedule, "startAt") or ""
+    return start_at.upper() == "ONDEMAND_ACTIVATION_TIME"
+
+
+def _schedule_object(resolved: Resolved, item: ResolvedObject) -> ResolvedObject | None:
+    ref = item.ref("schedule")
+    return resolved.objects.get(ref) if ref is not None else None
+
+
+def _schedules(
+    resolved: Resolved, objects: Iterable[ResolvedObject], first_activated_at: Instant
+) -> dict[str, Schedule]:
+    found: dict[str, Schedule] = {}
+    for item in objects:
+        schedule = _schedule_object(resolved, item)
+        if schedule is None:
+            raise DefinitionError(
+                f"{item.id} has no schedule; give it one, or make the pipeline on-demand "
+                "with scheduleType ondemand"
+            )
+        if schedule.id not in found:
+            found[schedule.id] = _schedule(resolved, schedule, first_activated_at)
+    return found
+
+
+def _schedule(resolved: Resolved, item: ResolvedObject, first_activated_at: Instant) -> Schedule:
+    start = static_text(resolved, item, "startDateTime")
+    end = static_text(resolved, item, "endDateTime")
+    occurrences = static_text(resolved, item, "occurrences")
+    origin = from_datetime(parse_datetime(start)) if start else first_activated_at
+    return make_schedule(
+        item.id,
+        origin - origin % 1000,
+        parse_period(static_text(resolved, item, "period") or ""),
+        from_datetime(parse_datetime(end)) if end else None,
+        _integer(item.id, "occurrences", occurrences, 0) if occurrences else None,
+    )
+
+
+def _producers(objects: Iterable[ResolvedObject]) -> dict[str, list[str]]:
+    """Data node to the activities that have it as an output."""
+    found: dict[str, list[str]] = {}
+    for item in objects:
+        if item.category == ACTIVITY:
+            for node in item.refs("output"):
+                found.setdefault(node, []).append(item.id)
+    return found
+
+
+def _component(
+    resolved: Resolved,
+    item: ResolvedObject,
+    schedules: Mapping[str, Schedule],
+    producers: Mapping[str, list[str]],
+    report_timeout_ms: int,
+) -> Component:
+    schedule = _schedule_object(resolved, item)
+
+    def text(key: str) -> str | None:
+        return static_text(resolved, item, key)
+
+    def period_ms(key: str, otherwise: int) -> int:
+        value = text(key)
+        return exact_ms(parse_period(value)) if value else otherwise
+
+    def integer(key: str, otherwise: int) -> int:
+        return _integer(item.id, key, text(key), otherwise)
+
+    attempt_timeout_ms = period_ms("attemptTimeout", 0)
+    return Component(
+        id=item.id,
+        name=item.name,
+        type=item.type or "",
+        category=item.category or "",
+        cron=_style(resolved, item) == "cron",
+        schedule=schedules.get(schedule.id) if schedule is not None else None,
+        worker_group=item.string("workerGroup") or "",
+        max_active=integer("maxActiveInstances", DEFAULT_MAX_ACTIVE),
+        max_retries=integer("maximumRetries", DEFAULT_MAX_RETRIES),
+        retry_delay_ms=period_ms("retryDelay", DEFAULT_RETRY_DELAY_MS),
+        attempt_timeout_ms=attempt_timeout_ms or None,
+        report_timeout_ms=period_ms("reportProgressTimeout", report_timeout_ms),
+        cascade=(text("failureAndRerunMode") or "").lower() == "cascade",
+        dependencies=_dependencies(resolved, item, producers),
+        producers=frozenset(producers.get(item.id, ())),
+        nodes=tuple(dict.fromkeys(item.refs("input") + item.refs("output"))),
+    )
+
+
+def _dependencies(
+    resolved: Resolved, item: ResolvedObject, producers: Mapping[str, list[str]]
+) -> tuple[str, ...]:
+    named = item.refs("dependsOn")
+    if item.category == ACTIVITY:
+        named = item.refs("input") + named
+    else:
+        named = tuple(producers.get(item.id, ())) + named
+    return tuple(
+        target for target in dict.fromkeys(named) if resolved.objects[target].category in RUNNABLE
+    )
+
+
+def _integer(object_id: str, key: str, text: str | None, otherwise: int) -> int:
+    if text is None:
+        return otherwise
+    try:
+        return int(text)
+    except ValueError:
+        raise DefinitionError(
+            f"{object_id}.{key} is {text!r}; a whole number is expected"
+        ) from None
+
+
+def _max_runs(resolved: Resolved) -> int:
+    default = resolved.objects.get("Default")
+    if default is None:
+        return 1
+    return _integer(
+        "Default", "maxActiveInstances", static_text(resolved, default, "maxActiveInstances"), 1
+    )
+
+
+def _with_dependents(components: dict[str, Component]) -> dict[str, Component]:
+    """Fill in the arrows' other direction."""
+    dependents: dict[str, list[str]] = {key: [] for key in components}
+    users: dict[str, list[str]] = {key: [] for key in components}
+    for component in components.values():
+        for target in component.dependencies:
+            dependents[target].append(component.id)
+        for node in component.nodes:
+            users[node].append(component.id)
+    return {
+        key: replace(component, dependents=tuple(dependents[key]), users=tuple(users[key]))
+        for key, component in components.items()
+    }
+
+
+def _in_order(components: dict[str, Component]) -> dict[str, Component]:
+    sorter = TopologicalSorter({key: c.dependencies for key, c in components.items()})
+    try:
+        return {key: components[key] for key in sorter.static_order()}
+    except CycleError as error:
+        chain = " -> ".join(error.args[1])
+        raise DefinitionError(f"these objects wait for each other: {chain}") from None

@@ -1,0 +1,225 @@
+"""New instances: which are due and have room, and what each waits for."""
+
+from msgspec.structs import replace
+
+from penstock.engine.events import (
+    Advance,
+    Await,
+    Change,
+    CheckPipeline,
+    Create,
+    Decision,
+    DropWaits,
+    Event,
+    HastenTimer,
+    InsertInstance,
+    PutComponent,
+    PutWait,
+    Settled,
+    UpdateInstance,
+)
+from penstock.engine.intervals import Schedule
+from penstock.engine.lifecycle import end_instance, move, ready, record
+from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
+from penstock.engine.views import AdvanceView, CreateView, Rules
+from penstock.model.runtime import ComponentRow, Instance, Timer, Wait
+from penstock.model.status import (
+    CASCADE_FAILED,
+    PAUSED,
+    WAITING_ON_DEPENDENCIES,
+    Status,
+)
+from penstock.model.times import Instant
+
+NODES_PER_ADVANCE = 1_000
+"""How many instances of one data node are made in one step; a longer row takes several."""
+
+
+def advance(view: AdvanceView, event: Advance, now: Instant, rules: Rules) -> Decision:
+    """Make what is due: activities as far as they have room, data nodes as far as they are used.
+
+    A data node often has nothing to wait for, so it would never be held back by
+    `maxActiveInstances`; it goes no further than the activities that use it (ours: a backfill of
+    a million intervals must not make a million rows at activation).
+    """
+    if view.pipeline.state != "SCHEDULED" or view.plan.on_demand:
+        return Decision()
+    steps = _Steps(view, now)
+    for component in view.plan.components.values():
+        if component.category == ACTIVITY and component.id in view.rows:
+            steps.advance_activity(component)
+    for component in view.plan.components.values():
+        if component.category == DATA_NODE and component.id in view.rows:
+            steps.advance_node(component)
+    return steps.decision()
+
+
+def due_at(component: Component, schedule: Schedule, k: int) -> Instant:
+    """When the k-th interval is due: its start (cron) or its end (timeseries)."""
+    return schedule.start(k) if component.cron else schedule.start(k + 1)
+
+
+class _Steps:
+    """Collects the steps of one `advance`; rows are replaced as they move on."""
+
+    def __init__(self, view: AdvanceView, now: Instant) -> None:
+        self.plan = view.plan
+        self.pipeline = view.pipeline
+        self.rows = dict(view.rows)
+        self.before = view.rows
+        self.now = now
+        self.creates: dict[str, list[Create]] = {}
+        self.next_due: Instant | None = None
+        self.more = False
+
+    def advance_activity(self, component: Component) -> None:
+        row = self.rows[component.id]
+        schedule = component.schedule
+        if schedule is None or not row.open:
+            return
+        k = schedule.first_from(row.next_start)
+        made = 0
+        while schedule.has(k) and row.active + made < component.max_active:
+            if due_at(component, schedule, k) > self.now:
+                self._look_again(due_at(component, schedule, k))
+                break
+            self._create(component, schedule, k)
+            made += 1
+            k += 1
+        self._store(row, schedule, k, schedule.has(k), row.active + made)
+
+    def advance_node(self, component: Component) -> None:
+        row = self.rows[component.id]
+        schedule = component.schedule
+        if schedule is None or not row.open:
+            return
+        horizon, users_open = self._horizon(component)
+        k = schedule.first_from(row.next_start)
+        made = 0
+        while schedule.has(k) and schedule.start(k) < horizon:
+            if due_at(component, schedule, k) > self.now:
+                self._look_again(due_at(component, schedule, k))
+                break
+            if made == NODES_PER_ADVANCE:
+                self.more = True
+                break
+            self._create(component, schedule, k)
+            made += 1
+            k += 1
+        still_open = schedule.has(k) and (users_open or schedule.start(k) < horizon)
+        self._store(row, schedule, k, still_open, 0)
+
+    def _horizon(self, node: Component) -> tuple[Instant, bool]:
+        """How far the node's users need it, and whether any of them will need more."""
+        users = node.users or [
+            c.id for c in self.plan.components.values() if c.category == ACTIVITY
+        ]
+        rows = [(self.plan.components[user], self.rows[user]) for user in users]
+        reach = [self._reach(component, row) for component, row in rows]
+        if not reach:
+            return self.now, True
+        return max(reach), any(row.open for _, row in rows)
+
+    def _reach(self, component: Component, row: ComponentRow) -> Instant:
+        """The end of what an activity has begun, and of its next interval if only time lacks."""
+        schedule = component.schedule
+        if schedule is None:
+            return self.now
+        k = schedule.first_from(row.next_start)
+        if row.open and due_at(component, schedule, k) > self.now:
+            k += 1
+        return schedule.start(k)
+
+    def _create(self, component: Component, schedule: Schedule, k: int) -> None:
+        self.creates.setdefault(component.id, []).append(
+            Create(
+                self.pipeline.key,
+                component.id,
+                schedule.start(k),
+                schedule.start(k + 1),
+                self.plan.version,
+            )
+        )
+
+    def _store(
+        self, row: ComponentRow, schedule: Schedule, k: int, still_open: bool, active: int
+    ) -> None:
+        self.rows[row.id] = replace(
+            row, next_start=schedule.start(k), open=still_open, active=active
+        )
+
+    def _look_again(self, at: Instant) -> None:
+        self.next_due = at if self.next_due is None else min(at, self.next_due)
+
+    def decision(self) -> Decision:
+        changes: list[Change] = [
+            PutComponent(row) for key, row in self.rows.items() if row != self.before[key]
+        ]
+        if self.next_due is not None:
+            changes.append(HastenTimer(Timer("tick", self.pipeline.key, self.next_due)))
+        follow: list[Event] = [
+            create for key in self.plan.components for create in self.creates.get(key, ())
+        ]
+        if self.more:
+            follow.append(Advance(self.pipeline.key))
+        closed = any(not row.open and self.before[key].open for key, row in self.rows.items())
+        if closed:
+            follow.append(CheckPipeline(self.pipeline.key))
+        return Decision(tuple(changes), tuple(follow))
+
+
+def create(view: CreateView, event: Create, now: Instant, rules: Rules) -> Decision:
+    """Make an instance and find out what it waits for."""
+    instance = Instance(
+        key=view.new_key,
+        pipeline=event.pipeline,
+        component=event.component,
+        start=event.start,
+        end=event.end,
+        version=event.version,
+        status=WAITING_ON_DEPENDENCIES,
+        due_at=now,
+    )
+    after, changes, follow = _begin_to_wait(view, instance, now)
+    return Decision((InsertInstance(after), *changes), follow)
+
+
+def await_anew(view: CreateView, event: Await, now: Instant, rules: Rules) -> Decision:
+    """Find out anew what a stored instance waits for: after a rerun, or under a new definition."""
+    instance = view.instance
+    if instance is None or instance.status not in {WAITING_ON_DEPENDENCIES, PAUSED}:
+        return Decision()
+    if instance.retry_at is not None and instance.retry_at > now:
+        return Decision()
+    after, changes, follow = _begin_to_wait(view, instance, now)
+    return Decision((DropWaits(instance.key), UpdateInstance(after), *changes), follow)
+
+
+def _begin_to_wait(
+    view: CreateView, instance: Instance, now: Instant
+) -> tuple[Instance, tuple[Change, ...], tuple[Event, ...]]:
+    failed = next((state.failed for state in view.states if state.failed), None)
+    if failed is not None and cascades(view.place.plan, view.place.component, failed):
+        ended = end_instance(instance, CASCADE_FAILED, now, cascade_on=failed)
+        return ended, (record(ended, now, CASCADE_FAILED, failed),), (Settled(ended),)
+    missing = [state for state in view.states if state.missing]
+    if not missing:
+        return ready(view.place, instance, now)
+    status: Status = PAUSED if view.place.row.paused else WAITING_ON_DEPENDENCIES
+    waits = tuple(
+        _wait(instance, state.needed.target, state.needed.first, state.needed.last, state.missing)
+        for state in view.states
+    )
+    return move(instance, status, unmet=len(missing)), waits, ()
+
+
+def _wait(instance: Instance, target: str, first: Instant, last: Instant, missing: int) -> PutWait:
+    return PutWait(Wait(instance.key, instance.pipeline, target, first, last, missing))
+
+
+def cascades(plan: Plan, consumer: Component, failed: str) -> bool:
+    """Whether a failure reaches the consumer: by its own mode; an output, by its producer's too."""
+    component_id = failed[1:].rpartition("_")[0]
+    producer = plan.components.get(component_id)
+    by_producer = component_id in consumer.producers and producer is not None and producer.cascade
+    return consumer.cascade or by_producer

@@ -1,0 +1,103 @@
+"""What an instance's end means for those that wait for it, its component, and the pipeline."""
+
+from msgspec.structs import replace
+
+from penstock.engine.creation import cascades, due_at
+from penstock.engine.events import (
+    Advance,
+    Change,
+    CheckPipeline,
+    Decision,
+    Event,
+    PutComponent,
+    PutWait,
+    Settled,
+    Unsettled,
+    UpdateInstance,
+    UpdatePipeline,
+)
+from penstock.engine.lifecycle import cascade_fail, make_ready, move
+from penstock.engine.views import CheckView, Place, Rules, SettledView, Waiting
+from penstock.model.ids import instance_id
+from penstock.model.runtime import Instance
+from penstock.model.status import SATISFIED, WAITING_ON_DEPENDENCIES
+from penstock.model.times import Instant
+
+
+def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> Decision:
+    """An instance has ended: dependents go on or fail with it; its component makes room."""
+    instance = event.instance
+    changes: list[Change] = [_health(view.place, instance, now)]
+    follow: list[Event] = []
+    for waiting in view.waiting:
+        if instance.status in SATISFIED:
+            decision = _meet(waiting, now)
+        else:
+            decision = _hold_back(waiting, instance, now)
+        changes.extend(decision.changes)
+        follow.extend(decision.follow)
+    if _has_backlog(view.place, now):
+        follow.append(Advance(instance.pipeline, (instance.component,)))
+    follow.append(CheckPipeline(instance.pipeline))
+    return Decision(tuple(changes), tuple(follow))
+
+
+def _health(place: Place, instance: Instance, now: Instant) -> PutComponent:
+    """HEALTHY or ERROR by the instance that ended last (guide: "pipeline health status")."""
+    health = "HEALTHY" if instance.status in SATISFIED else "ERROR"
+    return PutComponent(
+        replace(place.row, health=health, health_start=instance.start, health_at=now)
+    )
+
+
+def _has_backlog(place: Place, now: Instant) -> bool:
+    component, row = place.component, place.row
+    if component.schedule is None or not row.open or place.pipeline.state != "SCHEDULED":
+        return False
+    k = component.schedule.first_from(row.next_start)
+    return due_at(component, component.schedule, k) <= now
+
+
+def _meet(waiting: Waiting, now: Instant) -> Decision:
+    wait = replace(waiting.wait, missing=waiting.wait.missing - 1)
+    instance = waiting.view.instance
+    if wait.missing:
+        return Decision((PutWait(wait),))
+    if instance.unmet > 1:
+        return Decision(
+            (PutWait(wait), UpdateInstance(replace(instance, unmet=instance.unmet - 1)))
+        )
+    return make_ready(waiting.view.place, instance, now, waited=True)
+
+
+def _hold_back(waiting: Waiting, failed: Instance, now: Instant) -> Decision:
+    place = waiting.view.place
+    failed_id = instance_id(failed.component, failed.start)
+    if not cascades(place.plan, place.component, failed_id):
+        return Decision()
+    if waiting.view.instance.status != WAITING_ON_DEPENDENCIES:
+        return Decision()
+    return cascade_fail(waiting.view, failed_id, now)
+
+
+def unsettled(view: SettledView, event: Unsettled, now: Instant, rules: Rules) -> Decision:
+    """A satisfied instance runs again: those that still wait for other things wait for it too."""
+    changes: list[Change] = []
+    for waiting in view.waiting:
+        wait, instance = waiting.wait, waiting.view.instance
+        changes.append(PutWait(replace(wait, missing=wait.missing + 1)))
+        if not wait.missing:
+            changes.append(
+                UpdateInstance(move(instance, instance.status, unmet=instance.unmet + 1))
+            )
+    return Decision(tuple(changes))
+
+
+def check_pipeline(view: CheckView, event: CheckPipeline, now: Instant, rules: Rules) -> Decision:
+    """FINISHED when nothing is left to come or to end; INACTIVE when a deactivation is complete."""
+    pipeline = view.pipeline
+    if pipeline.state == "DEACTIVATING" and not view.running:
+        return Decision((UpdatePipeline(replace(pipeline, state="INACTIVE")),))
+    if pipeline.state == "SCHEDULED" and not view.open and not view.unfinished:
+        return Decision((UpdatePipeline(replace(pipeline, state="FINISHED", finished_at=now)),))
+    return Decision()

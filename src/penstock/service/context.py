@@ -1,0 +1,71 @@
+"""What the operations work with."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from penstock.clock import Clock
+from penstock.config import Settings
+from penstock.model.caller import Caller
+from penstock.model.errors import PipelineDeleted, PipelineNotFound
+from penstock.model.runtime import Pipeline
+from penstock.service.definitions import Definitions
+from penstock.service.dispatcher import Dispatcher
+from penstock.service.task_ids import TaskIds
+from penstock.service.writer import Writer
+from penstock.store.protocol import Reader, Store
+
+Answered = TypeVar("Answered")
+
+
+class Context:
+    """The server's parts, as an operation needs them; the same for all calls."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        definitions: Definitions,
+        dispatcher: Dispatcher,
+        writer: Writer,
+        task_ids: TaskIds,
+        clock: Clock,
+        new_pipeline_id: Callable[[], str],
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.definitions = definitions
+        self.dispatcher = dispatcher
+        self.writer = writer
+        self.task_ids = task_ids
+        self.clock = clock
+        self.new_pipeline_id = new_pipeline_id
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="penstock-read")
+
+    async def read(self, question: Callable[[Reader], Answered]) -> Answered:
+        """Ask the store, in a thread of its own, on a view of the last commit."""
+
+        def ask() -> Answered:
+            with self.store.reader() as reader:
+                return question(reader)
+
+        return await self.compute(ask)
+
+    async def compute(self, work: Callable[[], Answered]) -> Answered:
+        """Do something that takes a while without holding up the loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def find_pipeline(store: Reader, caller: Caller, pipeline_id: str) -> Pipeline:
+    """A living pipeline of the caller's account; raises `PipelineNotFound`, `PipelineDeleted`."""
+    pipeline = store.pipeline_by_id(caller.account_id, pipeline_id)
+    if pipeline is None:
+        raise PipelineNotFound(f"Pipeline with id: {pipeline_id} does not exist")
+    if pipeline.deleted_at is not None:
+        raise PipelineDeleted(f"Pipeline with id: {pipeline_id} does not exist")
+    return pipeline

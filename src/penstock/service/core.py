@@ -1,0 +1,130 @@
+"""What happens between two commits: a batch of commands, decided in one transaction.
+
+No threads and no event loop here: the writer calls it with what has gathered, the simulation with
+one command at a time, and both get the same history.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from penstock.clock import Clock
+from penstock.engine.events import Advance, Event, OwnerDeadline, RetryDue
+from penstock.engine.views import Rules
+from penstock.model.errors import ApiError, InternalServiceError
+from penstock.model.runtime import Timer
+from penstock.model.times import Instant
+from penstock.service.definitions import Definitions
+from penstock.service.dispatcher import Delivery, Dispatcher
+from penstock.service.unit import Unit
+from penstock.store.protocol import Store, Transaction
+
+Command = Callable[[Unit], Any]
+"""Something to do within a batch; what it answers goes to its caller once that is durable."""
+
+TIMERS_PER_BATCH = 200
+PURGED_PER_STEP = 500
+
+_log = structlog.get_logger(__name__)
+
+
+class Outcome(Struct, frozen=True):
+    """What a command answered, or why it was refused."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Batch(Struct, frozen=True):
+    """Decided, not yet durable: `commit` (from any thread), then `deliver`."""
+
+    transaction: Transaction
+    outcomes: list[Outcome]
+    deliveries: list[Delivery]
+    next_due: Instant | None
+
+    def commit(self) -> None:
+        """Make it durable; if that fails nothing of it has happened."""
+        try:
+            self.transaction.commit()
+        except BaseException:
+            self.transaction.rollback()
+            raise
+
+    def deliver(self) -> None:
+        """Answer the polls that got a task."""
+        for poll, answer in self.deliveries:
+            poll.deliver(answer)
+
+
+class Core:
+    """Executes batches of commands."""
+
+    def __init__(
+        self,
+        store: Store,
+        definitions: Definitions,
+        dispatcher: Dispatcher,
+        rules: Rules,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._definitions = definitions
+        self._dispatcher = dispatcher
+        self._rules = rules
+        self._clock = clock
+
+    def execute(self, commands: Sequence[Command]) -> Batch:
+        """Run commands in one transaction; one that fails is undone alone."""
+        transaction = self._store.begin()
+        try:
+            unit = Unit(transaction, self._definitions, self._rules, self._clock())
+            outcomes = [self._guarded(unit, command) for command in commands]
+            unit.settle()
+            deliveries = self._dispatcher.dispatch(unit)
+            return Batch(transaction, outcomes, deliveries, transaction.next_due())
+        except BaseException:
+            transaction.rollback()
+            raise
+
+    def _guarded(self, unit: Unit, command: Command) -> Outcome:
+        try:
+            with unit.store.savepoint():
+                return Outcome(command(unit))
+        except ApiError as error:
+            unit.forget()
+            return Outcome(error=error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            unit.forget()
+            _log.exception("command failed")
+            return Outcome(error=InternalServiceError(str(error)))
+
+
+def fire_timers(unit: Unit) -> None:
+    """Turn due timers into events; what they set anew is looked at in a later batch."""
+    for timer in unit.store.due_timers(unit.now, TIMERS_PER_BATCH):
+        unit.store.clear_timer(timer.kind, timer.subject)
+        try:
+            with unit.store.savepoint():
+                _fire(unit, timer)
+        except Exception:  # noqa: BLE001 - see below
+            # A timer that cannot be handled must not stop all others, again and again.
+            unit.forget()
+            _log.exception("timer failed", kind=timer.kind, subject=timer.subject)
+
+
+def _fire(unit: Unit, timer: Timer) -> None:
+    if timer.kind == "purge":
+        if unit.store.purge(timer.subject, PURGED_PER_STEP):
+            unit.store.set_timer(Timer("purge", timer.subject, unit.now))
+        return
+    unit.run(_EVENTS[timer.kind](timer.subject))
+
+
+_EVENTS: dict[str, Callable[[int], Event]] = {
+    "tick": Advance,
+    "owner": OwnerDeadline,
+    "retry": RetryDue,
+}

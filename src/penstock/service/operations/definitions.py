@@ -1,0 +1,156 @@
+"""Operations on definitions: put, validate, get."""
+
+from collections.abc import Callable
+
+from penstock.language.edits import forbidden_edits
+from penstock.language.validate import validate
+from penstock.model.api import (
+    DefinitionRequest,
+    GetPipelineDefinitionRequest,
+    PutPipelineDefinitionRequest,
+    ValidatePipelineDefinitionAnswer,
+    ValidatePipelineDefinitionRequest,
+    ValidationMessages,
+    ValidationWarnings,
+)
+from penstock.model.caller import Caller
+from penstock.model.definition import Definition, Findings
+from penstock.model.errors import InvalidRequest
+from penstock.model.limits import Limits
+from penstock.model.runtime import Pipeline
+from penstock.service.context import Context, find_pipeline
+from penstock.service.definitions import LATEST
+from penstock.service.unit import Unit
+from penstock.store.protocol import Reader
+
+_CHANGEABLE_WHEN_FINISHED = frozenset({"endDateTime", "occurrences"})
+
+
+async def put_pipeline_definition(
+    context: Context, caller: Caller, request: PutPipelineDefinitionRequest
+) -> ValidatePipelineDefinitionAnswer:
+    """Save the draft, with ordinary validation errors too; they are answered."""
+    definition, findings = await _examine(context, caller, request)
+    content = await context.compute(lambda: context.definitions.encode(definition))
+
+    def put(unit: Unit) -> None:
+        pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
+        _refuse_if_finished(pipeline, lambda: _active(context, unit.store, pipeline), definition)
+        unit.store.put_definition(pipeline.key, LATEST, content)
+
+    await context.writer.submit(put)
+    return _answer(findings)
+
+
+async def validate_pipeline_definition(
+    context: Context, caller: Caller, request: ValidatePipelineDefinitionRequest
+) -> ValidatePipelineDefinitionAnswer:
+    """The same as putting, without saving."""
+    _, findings = await _examine(context, caller, request)
+    return _answer(findings)
+
+
+async def _examine(
+    context: Context, caller: Caller, request: DefinitionRequest
+) -> tuple[Definition, Findings]:
+    definition = request.definition()
+    _refuse_unsavable(definition, context.settings.limits)
+
+    def ask(store: Reader) -> Definition | None:
+        return _active(context, store, find_pipeline(store, caller, request.pipeline_id))
+
+    active = await context.read(ask)
+    findings = await context.compute(lambda: examine(definition, active, context.settings.limits))
+    return definition, findings
+
+
+def examine(definition: Definition, active: Definition | None, limits: Limits) -> Findings:
+    """Everything that is wrong with a definition, and with it as an edit of the active one."""
+    findings = validate(definition, limits)
+    if active is None:
+        return findings
+    errors = {key: list(texts) for key, texts in findings.errors.items()}
+    for key, texts in forbidden_edits(active, definition).items():
+        errors.setdefault(key, []).extend(texts)
+    return Findings(errors, findings.warnings)
+
+
+def _active(context: Context, store: Reader, pipeline: Pipeline) -> Definition | None:
+    if not pipeline.version:
+        return None
+    return context.definitions.load(store, pipeline.key, pipeline.version)
+
+
+def _refuse_unsavable(definition: Definition, limits: Limits) -> None:
+    """What cannot even be a draft (reference, PutPipelineDefinition)."""
+    most = limits.objects_per_pipeline
+    if most is not None and len(definition.pipeline_objects) > most:
+        raise InvalidRequest(
+            f"the definition has {len(definition.pipeline_objects)} objects; a pipeline can have "
+            f"at most {most}"
+        )
+    for item in definition.pipeline_objects:
+        for field in item.fields:
+            if field.string_value is None and field.ref_value is None:
+                raise InvalidRequest(
+                    f"field {field.key!r} of object {item.id!r} has no value; give it a "
+                    "stringValue or a refValue, or leave the field out"
+                )
+            if field.string_value == "" or field.ref_value == "":
+                raise InvalidRequest(
+                    f"field {field.key!r} of object {item.id!r} is empty; give it a value, or "
+                    "leave the field out"
+                )
+
+
+def _refuse_if_finished(
+    pipeline: Pipeline, load_active: Callable[[], Definition | None], definition: Definition
+) -> None:
+    """A FINISHED pipeline may only be given other ends (reference, PutPipelineDefinition)."""
+    if pipeline.state != "FINISHED":
+        return
+    active = load_active()
+    if active is not None and _comparable(active) != _comparable(definition):
+        raise InvalidRequest(
+            f"Pipeline {pipeline.id} is FINISHED; of its definition only endDateTime and "
+            "occurrences can change"
+        )
+
+
+def _comparable(definition: Definition) -> object:
+    return [
+        (
+            item.id,
+            sorted(
+                (field.key, field.string_value or "", field.ref_value or "")
+                for field in item.fields
+                if field.key not in _CHANGEABLE_WHEN_FINISHED
+            ),
+        )
+        for item in sorted(definition.pipeline_objects, key=lambda item: item.id)
+    ]
+
+
+def _answer(findings: Findings) -> ValidatePipelineDefinitionAnswer:
+    return ValidatePipelineDefinitionAnswer(
+        findings.errored,
+        [ValidationMessages(key, texts) for key, texts in findings.errors.items()],
+        [ValidationWarnings(key, texts) for key, texts in findings.warnings.items()],
+    )
+
+
+async def get_pipeline_definition(
+    context: Context, caller: Caller, request: GetPipelineDefinitionRequest
+) -> Definition:
+    """The draft (`latest`, the default) or the version in force (`active`)."""
+    version = (request.version or "latest").lower()
+    if version not in {"latest", "active"}:
+        raise InvalidRequest(f"version is {request.version!r}; use 'latest' or 'active'")
+
+    def ask(store: Reader) -> Definition | None:
+        pipeline = find_pipeline(store, caller, request.pipeline_id)
+        if version == "active":
+            return _active(context, store, pipeline)
+        return context.definitions.load(store, pipeline.key, LATEST)
+
+    return await context.read(ask) or Definition()

@@ -1,0 +1,211 @@
+"""Operations on the objects of a pipeline: describe, evaluate, set status."""
+
+from msgspec.structs import replace
+
+from penstock.engine.commands import refuse_command
+from penstock.engine.events import (
+    CancelInstance,
+    CheckPipeline,
+    Event,
+    FinishInstance,
+    PauseInstance,
+    PutComponent,
+    RerunInstance,
+    ResumeInstance,
+)
+from penstock.engine.objects import scope_of
+from penstock.engine.plan import Plan
+from penstock.language.scope import ObjectScope
+from penstock.model.api import (
+    DescribeObjectsAnswer,
+    DescribeObjectsRequest,
+    EvaluateExpressionAnswer,
+    EvaluateExpressionRequest,
+    SetStatusRequest,
+)
+from penstock.model.caller import Caller
+from penstock.model.definition import PipelineObject
+from penstock.model.errors import DefinitionError, InvalidRequest
+from penstock.model.ids import ObjectName, parse_object_id
+from penstock.model.runtime import Pipeline
+from penstock.service.context import Context, find_pipeline
+from penstock.service.definitions import LATEST
+from penstock.service.load import view_of
+from penstock.service.showing import evaluate_text, show_attempt, show_component, show_instance
+from penstock.service.unit import Unit
+from penstock.store.protocol import Reader, Task
+
+MOST_IDS = 100
+"""The reference says 25; stock clients send 100."""
+
+_COMPONENT_COMMANDS = {"PAUSE": True, "RESUME": False}
+_INSTANCE_COMMANDS = {
+    "TRY_CANCEL": "TRY_CANCEL",
+    "CANCEL": "TRY_CANCEL",
+    "RERUN": "RERUN",
+    "MARK_FINISHED": "MARK_FINISHED",
+}
+
+
+def current_plan(context: Context, store: Reader, pipeline: Pipeline) -> Plan:
+    """The plan in force; before the first activation, the draft's."""
+    if pipeline.version:
+        return context.definitions.plan(store, pipeline, pipeline.version)
+    draft = context.definitions.load(store, pipeline.key, LATEST)
+    if draft is None:
+        raise InvalidRequest(
+            f"Pipeline {pipeline.id} has no definition yet; put one with PutPipelineDefinition"
+        )
+    try:
+        return context.definitions.compile(draft, pipeline, 0, context.clock())
+    except DefinitionError as error:
+        raise InvalidRequest(f"the pipeline's draft cannot be read: {error}") from None
+
+
+async def describe_objects(
+    context: Context, caller: Caller, request: DescribeObjectsRequest
+) -> DescribeObjectsAnswer:
+    """Components, instances and attempts by id; one unknown id refuses the whole call."""
+    if len(request.object_ids) > MOST_IDS:
+        raise InvalidRequest(
+            f"{len(request.object_ids)} object ids are asked for; at most {MOST_IDS} are "
+            "answered in one call"
+        )
+
+    def ask(store: Reader) -> list[PipelineObject]:
+        pipeline = find_pipeline(store, caller, request.pipeline_id)
+        plan = current_plan(context, store, pipeline)
+        return [
+            _describe(context, store, pipeline, plan, name, request.evaluate_expressions)
+            for name in request.object_ids
+        ]
+
+    return DescribeObjectsAnswer(await context.read(ask), has_more_results=False)
+
+
+def _describe(
+    context: Context, store: Reader, pipeline: Pipeline, plan: Plan, object_id: str, evaluated: bool
+) -> PipelineObject:
+    name = _parse(pipeline, object_id)
+    if name.start is None:
+        if object_id not in plan.resolved.objects:
+            raise _unknown(pipeline, object_id)
+        return show_component(store, pipeline, plan, object_id, evaluated)
+    task = _task(store, pipeline, object_id, name)
+    own = context.definitions.plan(store, pipeline, task.instance.version)
+    if name.attempt is None:
+        return show_instance(store, own, task.instance, task.attempt, evaluated)
+    if task.attempt is None:
+        raise _unknown(pipeline, object_id)
+    return show_attempt(own, task.instance, task.attempt, evaluated)
+
+
+def _parse(pipeline: Pipeline, object_id: str) -> ObjectName:
+    name = parse_object_id(object_id)
+    if name is None:
+        raise _unknown(pipeline, object_id)
+    return name
+
+
+def _task(store: Reader, pipeline: Pipeline, object_id: str, name: ObjectName) -> Task:
+    task = store.task_by_name(pipeline.key, name.component, name.start or 0)
+    if task is not None and name.attempt is not None:
+        task = store.task(task.instance.key, name.attempt)
+    if task is None:
+        raise _unknown(pipeline, object_id)
+    return task
+
+
+def _unknown(pipeline: Pipeline, object_id: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Pipeline {pipeline.id} has no object {object_id!r}; QueryObjects lists the ids that "
+        "there are"
+    )
+
+
+async def evaluate_expression(
+    context: Context, caller: Caller, request: EvaluateExpressionRequest
+) -> EvaluateExpressionAnswer:
+    """Evaluate a text in the context of a component, an instance or an attempt."""
+
+    def ask(store: Reader) -> str:
+        pipeline = find_pipeline(store, caller, request.pipeline_id)
+        plan = current_plan(context, store, pipeline)
+        name = _parse(pipeline, request.object_id)
+        if name.start is None:
+            if request.object_id not in plan.resolved.objects:
+                raise _unknown(pipeline, request.object_id)
+            scope = ObjectScope(plan.resolved, request.object_id, {"@pipelineId": pipeline.id})
+        else:
+            task = _task(store, pipeline, request.object_id, name)
+            own = context.definitions.plan(store, pipeline, task.instance.version)
+            scope = scope_of(own, task.instance)
+        return evaluate_text(scope, request.expression)
+
+    return EvaluateExpressionAnswer(await context.read(ask))
+
+
+async def set_status(context: Context, caller: Caller, request: SetStatusRequest) -> None:
+    """PAUSE and RESUME components; TRY_CANCEL, RERUN, MARK_FINISHED instances. All or nothing."""
+    status = request.status.upper()
+    if status not in _COMPONENT_COMMANDS and status not in _INSTANCE_COMMANDS:
+        known = ", ".join([*_COMPONENT_COMMANDS, *_INSTANCE_COMMANDS])
+        raise InvalidRequest(f"status is {request.status!r}; it must be one of {known}")
+
+    def change(unit: Unit) -> None:
+        pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
+        names = {key: _parse(pipeline, key) for key in request.object_ids}
+        _refuse_wrong_kind(status, names)
+        if status in _COMPONENT_COMMANDS:
+            for key in names:
+                _pause(unit, pipeline, key, paused=_COMPONENT_COMMANDS[status])
+            return
+        _command(context, unit, pipeline, names, _INSTANCE_COMMANDS[status], caller)
+
+    await context.writer.submit(change)
+
+
+def _refuse_wrong_kind(status: str, names: dict[str, ObjectName]) -> None:
+    on_components = status in _COMPONENT_COMMANDS
+    for key, name in names.items():
+        if (name.start is None) != on_components or name.attempt is not None:
+            kind = "components" if on_components else "instances"
+            raise InvalidRequest(f"{status} applies to {kind}; {key!r} is something else")
+
+
+def _pause(unit: Unit, pipeline: Pipeline, component: str, paused: bool) -> None:
+    row = unit.store.component(pipeline.key, component)
+    if row is None:
+        raise InvalidRequest(
+            f"{component!r} is not a component that runs in pipeline {pipeline.id}"
+        )
+    unit.save_change(PutComponent(replace(row, paused=paused)))
+    for instance in unit.store.unfinished(pipeline.key, component):
+        event: Event = PauseInstance(instance.key) if paused else ResumeInstance(instance.key)
+        unit.run(event)
+
+
+def _command(
+    context: Context,
+    unit: Unit,
+    pipeline: Pipeline,
+    names: dict[str, ObjectName],
+    status: str,
+    caller: Caller,
+) -> None:
+    if pipeline.state == "FINISHED" and not context.settings.revive_finished:
+        raise InvalidRequest(f"Pipeline {pipeline.id} is FINISHED; its objects cannot be changed")
+    tasks = [_task(unit.store, pipeline, key, name) for key, name in names.items()]
+    for task in tasks:
+        refuse_command(view_of(unit, task), status)
+    for task in tasks:
+        unit.run(_event(status, task.instance.key, caller))
+    unit.run(CheckPipeline(pipeline.key))
+
+
+def _event(status: str, instance: int, caller: Caller) -> Event:
+    if status == "RERUN":
+        return RerunInstance(instance, f"rerun by {caller.user_name}")
+    if status == "MARK_FINISHED":
+        return FinishInstance(instance)
+    return CancelInstance(instance, f"cancelled by {caller.user_name}")

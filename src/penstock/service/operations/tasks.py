@@ -1,0 +1,128 @@
+"""The operations of task runners: poll, report, end, heartbeat."""
+
+import asyncio
+
+from penstock.engine.events import EndTask, Report, Undelivered
+from penstock.model.api import (
+    EmptyAnswer,
+    PollForTaskAnswer,
+    PollForTaskRequest,
+    ReportTaskProgressAnswer,
+    ReportTaskProgressRequest,
+    ReportTaskRunnerHeartbeatAnswer,
+    ReportTaskRunnerHeartbeatRequest,
+    SetTaskStatusRequest,
+)
+from penstock.model.caller import Caller
+from penstock.model.errors import InvalidRequest
+from penstock.service.context import Context
+from penstock.service.dispatcher import Poll
+from penstock.service.unit import Unit
+
+_NOTHING = PollForTaskAnswer()
+
+
+async def poll_for_task(
+    context: Context,
+    caller: Caller,
+    request: PollForTaskRequest,
+    gone: asyncio.Future[None] | None,
+) -> PollForTaskAnswer:
+    """A task of the worker group: at once, or the first to become ready within the longest wait.
+
+    Ends early, with nothing, when the client has gone away.
+    """
+    if request.instance_identity is not None:
+        raise InvalidRequest(
+            "instanceIdentity is given, but this server trusts no certificates to verify it with; "
+            "leave it out"
+        )
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Future[PollForTaskAnswer] = loop.create_future()
+    poll = Poll((caller.account_id, request.worker_group), request.hostname, arrived.set_result)
+
+    def give_up(_: object = None) -> None:
+        if context.dispatcher.leave(poll) and not arrived.done():
+            arrived.set_result(_NOTHING)
+
+    try:
+        answer: PollForTaskAnswer | None = await context.writer.submit(
+            lambda unit: context.dispatcher.arrive(unit, poll)
+        )
+        if answer is not None:
+            return answer
+        timer = loop.call_later(context.settings.poll_wait_ms / 1000, give_up)
+        if gone is not None:
+            gone.add_done_callback(give_up)
+        try:
+            return await arrived
+        finally:
+            timer.cancel()
+    finally:
+        context.dispatcher.leave(poll)
+
+
+async def take_back(context: Context, caller: Caller, answer: PollForTaskAnswer) -> None:
+    """Put back a task whose answer could not be delivered."""
+    if answer.task_object is None:
+        return
+    task = context.task_ids.decode(answer.task_object.task_id, caller.account_id)
+
+    def undo(unit: Unit) -> None:
+        unit.run(Undelivered(task))
+
+    await context.writer.submit(undo)
+
+
+async def report_task_progress(
+    context: Context, caller: Caller, request: ReportTaskProgressRequest
+) -> ReportTaskProgressAnswer:
+    """Acknowledge a task, keep owning it, and learn whether to stop."""
+    task = context.task_ids.decode(request.task_id, caller.account_id)
+    event = Report(task, request.fields)
+
+    def report(unit: Unit) -> ReportTaskProgressAnswer:
+        answer: ReportTaskProgressAnswer = unit.run(event)
+        return answer
+
+    found: ReportTaskProgressAnswer = await context.writer.submit(report)
+    return found
+
+
+async def set_task_status(
+    context: Context, caller: Caller, request: SetTaskStatusRequest
+) -> EmptyAnswer:
+    """End a task: FINISHED, or FAILED with what went wrong."""
+    if request.error_id is not None and request.error_id.startswith("Service_"):
+        raise InvalidRequest(
+            f"errorId {request.error_id!r} begins with 'Service_', which is kept for the service; "
+            "choose another"
+        )
+    task = context.task_ids.decode(request.task_id, caller.account_id)
+    event = EndTask(
+        task,
+        request.task_status,
+        request.error_id,
+        request.error_message,
+        request.error_stack_trace,
+    )
+    await context.writer.submit(lambda unit: unit.run(event))
+    return EmptyAnswer()
+
+
+async def report_task_runner_heartbeat(
+    context: Context, caller: Caller, request: ReportTaskRunnerHeartbeatRequest
+) -> ReportTaskRunnerHeartbeatAnswer:
+    """Remember that a runner lives. `terminate` is for runners of managed resources."""
+
+    def remember(unit: Unit) -> None:
+        unit.store.put_heartbeat(
+            caller.account_id,
+            request.taskrunner_id,
+            request.worker_group or "",
+            request.hostname or "",
+            unit.now,
+        )
+
+    await context.writer.submit(remember)
+    return ReportTaskRunnerHeartbeatAnswer(terminate=False)

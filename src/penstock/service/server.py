@@ -1,0 +1,56 @@
+"""The service behind the wire: operations by name, with the writer and the timekeeper running."""
+
+import asyncio
+import contextlib
+
+from msgspec import Struct
+
+from penstock.model.api import PollForTaskAnswer, PollForTaskRequest, Request
+from penstock.model.caller import Caller
+from penstock.service.context import Context
+from penstock.service.operations import OPERATIONS
+from penstock.service.operations.tasks import poll_for_task, take_back
+from penstock.service.timekeeper import keep_time
+
+
+class PenstockService:
+    """Implements `service.api.Service`; `start` and `stop` belong to the server's life."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to write and to keep time; what was due while the server was down is due now."""
+        writer = self._context.writer
+        self._tasks = [
+            asyncio.create_task(writer.run(), name="writer"),
+            asyncio.create_task(keep_time(writer, self._context.clock), name="timekeeper"),
+        ]
+
+    async def stop(self) -> None:
+        """Finish what was taken on, then stop; calls that come later are refused."""
+        self._context.writer.stop()
+        writing, keeping = self._tasks
+        await writing
+        keeping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await keeping
+        self._context.close()
+
+    async def call(
+        self,
+        operation: str,
+        caller: Caller,
+        request: Request,
+        gone: asyncio.Future[None] | None,
+    ) -> Struct | None:
+        """Run one operation; see `service.api.Service`."""
+        if isinstance(request, PollForTaskRequest):
+            return await poll_for_task(self._context, caller, request, gone)
+        answer: Struct | None = await OPERATIONS[operation](self._context, caller, request)
+        return answer
+
+    async def undelivered(self, caller: Caller, answer: PollForTaskAnswer) -> None:
+        """Take back a task whose answer could not be sent."""
+        await take_back(self._context, caller, answer)

@@ -1,0 +1,170 @@
+"""Components, instances and attempts as DescribeObjects shows them: definition and state."""
+
+import json
+from collections.abc import Callable, Iterable
+
+from penstock.engine.objects import (
+    attempt_object,
+    component_object,
+    instance_object,
+    ref_field,
+    text_field,
+)
+from penstock.engine.plan import Plan
+from penstock.language.expressions import evaluate_to_strings, has_expression
+from penstock.language.scope import ObjectScope
+from penstock.model.definition import Field, PipelineObject
+from penstock.model.errors import DefinitionError, InvalidRequest
+from penstock.model.ids import attempt_id, instance_id
+from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline
+from penstock.model.status import WAITING_ON_DEPENDENCIES
+from penstock.model.times import Instant, format_instant
+from penstock.store.protocol import Reader
+
+
+def show_component(
+    store: Reader, pipeline: Pipeline, plan: Plan, object_id: str, evaluated: bool
+) -> PipelineObject:
+    """A component: how it stands, then its fields with the inherited ones."""
+    row = store.component(pipeline.key, object_id) if pipeline.version else None
+    shown = component_object(plan, object_id, evaluated)
+    fields = [
+        text_field("@sphere", "COMPONENT"),
+        text_field("@pipelineId", pipeline.id),
+        text_field("@id", object_id),
+    ]
+    if pipeline.version:
+        fields.append(text_field("@version", str(pipeline.version)))
+    if row is not None:
+        fields += _component_state(store, pipeline, row)
+    return PipelineObject(shown.id, shown.name, (*fields, *_without_secrets(shown.fields)))
+
+
+def _component_state(store: Reader, pipeline: Pipeline, row: ComponentRow) -> list[Field]:
+    unfinished = store.unfinished(pipeline.key, row.id)
+    done = not row.open and not unfinished
+    fields = [
+        text_field("@status", "PAUSED" if row.paused else "FINISHED" if done else "SCHEDULED"),
+        *(ref_field("@activeInstances", instance_id(i.component, i.start)) for i in unfinished),
+    ]
+    if row.open and row.next_start:
+        fields.append(text_field("@nextRunTime", format_instant(row.next_start)))
+    if row.health is not None and row.health_start is not None:
+        fields.append(text_field("@healthStatus", row.health))
+        name = instance_id(row.id, row.health_start)
+        fields.append(ref_field("@healthStatusFromInstanceId", name))
+        fields.append(text_field("@healthStatusUpdatedTime", format_instant(row.health_at or 0)))
+    return fields
+
+
+def show_instance(
+    store: Reader, plan: Plan, instance: Instance, attempt: Attempt | None, evaluated: bool
+) -> PipelineObject:
+    """An instance: state, attempts, what it waits on, then its evaluated fields."""
+    extra: list[Field] = []
+    component = plan.components[instance.component]
+    if component.category == "activity":
+        left = max(component.max_retries + 1 - instance.tries, 0)
+        extra.append(text_field("@attemptCount", str(instance.attempts)))
+        extra.append(text_field("@triesLeft", str(left)))
+    if attempt is not None:
+        name = attempt_id(instance.component, instance.start, attempt.number)
+        extra.append(ref_field("@headAttempt", name))
+        extra += _attempt_reports(attempt)
+    if instance.retry_at is not None:
+        extra.append(text_field("@nextRetryTime", format_instant(instance.retry_at)))
+    if instance.status in {WAITING_ON_DEPENDENCIES, "PAUSED"}:
+        extra += [ref_field("@waitingOn", name) for name in waiting_on(store, plan, instance)]
+    extra += _log_location(plan, instance)
+    shown = _evaluate_if_possible(
+        lambda wish: instance_object(plan, instance, extra, wish), evaluated
+    )
+    return PipelineObject(shown.id, shown.name, tuple(_without_secrets(shown.fields)))
+
+
+def show_attempt(
+    plan: Plan, instance: Instance, attempt: Attempt, evaluated: bool
+) -> PipelineObject:
+    """An attempt: state, who has it, what its runner reported, then its evaluated fields."""
+    extra = _attempt_reports(attempt)
+    optional = {
+        "hostname": attempt.hostname,
+        "cancellationReason": attempt.cancel_reason,
+        "errorId": attempt.error_id,
+        "errorMessage": attempt.error_message,
+        "errorStackTrace": attempt.error_stack_trace,
+        "@actualEndTime": _time(attempt.ended_at),
+        "reportProgressTime": _time(attempt.reported_at),
+    }
+    extra += [text_field(key, value) for key, value in optional.items() if value]
+    shown = _evaluate_if_possible(
+        lambda wish: attempt_object(plan, instance, attempt, extra=extra, evaluated=wish),
+        evaluated,
+    )
+    return PipelineObject(shown.id, shown.name, tuple(_without_secrets(shown.fields)))
+
+
+def _evaluate_if_possible(
+    make: Callable[[bool], PipelineObject], evaluated: bool
+) -> PipelineObject:
+    """A description must not fail because an expression does: then the text itself is shown."""
+    try:
+        return make(evaluated)
+    except DefinitionError:
+        return make(False)
+
+
+def _time(instant: Instant | None) -> str | None:
+    return format_instant(instant) if instant is not None else None
+
+
+def _attempt_reports(attempt: Attempt) -> list[Field]:
+    """The fields that the runner reported; only while they say something of what runs or ran."""
+    if attempt.fields is None:
+        return []
+    reported: dict[str, str] = json.loads(attempt.fields)
+    return [text_field(key, value) for key, value in reported.items()]
+
+
+def _log_location(plan: Plan, instance: Instance) -> list[Field]:
+    item = plan.resolved.objects[instance.component]
+    uri = item.string("pipelineLogUri")
+    if not uri or has_expression(uri) or plan.components[instance.component].category != "activity":
+        return []
+    name = instance_id(instance.component, instance.start)
+    location = f"{uri.rstrip('/')}/{plan.pipeline_id}/{instance.component}/{name}/"
+    return [text_field("@logLocation", location)]
+
+
+def waiting_on(store: Reader, plan: Plan, instance: Instance) -> list[str]:
+    """The ids of the instances that an instance still waits for, oldest first, 100 at most."""
+    names: list[str] = []
+    for wait in store.waits_of(instance.key):
+        if not wait.missing:
+            continue
+        needed = plan.range_of(
+            plan.components[instance.component], instance.start, instance.end, wait.target
+        )
+        for start in plan.starts_in(needed) if needed is not None else []:
+            task = store.task_by_name(instance.pipeline, wait.target, start)
+            if task is None or task.instance.status not in {"FINISHED", "SKIPPED"}:
+                names.append(instance_id(wait.target, start))
+            if len(names) == 100:
+                return names
+    return names
+
+
+def _without_secrets(fields: Iterable[Field]) -> list[Field]:
+    """Fields beginning with `*` are masked."""
+    return [
+        text_field(field.key, "********") if field.key.startswith("*") else field
+        for field in fields
+    ]
+
+
+def evaluate_text(scope: ObjectScope, expression: str) -> str:
+    """A text with its expressions evaluated, several results joined by commas."""
+    try:
+        return ",".join(evaluate_to_strings(expression, scope))
+    except DefinitionError as error:
+        raise InvalidRequest(str(error)) from None

@@ -1,0 +1,197 @@
+"""One transaction's worth of decisions: load, decide, save, and go on with what follows.
+
+Events that a decision names are decided at once, in order; two kinds wait for the end of the
+batch, because many commands ask for the same: making due instances (`Advance`) and looking whether
+a pipeline has finished (`CheckPipeline`).
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from penstock.engine.decide import View, decide
+from penstock.engine.events import (
+    Advance,
+    Change,
+    CheckPipeline,
+    ClearTimer,
+    Decision,
+    DropWaits,
+    Event,
+    HastenTimer,
+    InsertAttempt,
+    InsertInstance,
+    PutComponent,
+    PutWait,
+    Record,
+    SetTimer,
+    TouchAttempt,
+    UpdateAttempt,
+    UpdateInstance,
+    UpdatePipeline,
+)
+from penstock.engine.plan import Plan
+from penstock.engine.views import Rules
+from penstock.model.runtime import Attempt, ComponentRow, Pipeline
+from penstock.model.times import Instant
+from penstock.service.definitions import Definitions
+from penstock.service.load import load
+from penstock.store.protocol import Transaction
+
+Queue = tuple[str, str]
+"""A queue of tasks: account id and worker group."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Unit:
+    """What the commands of one batch share: the transaction, the time, and rows already read."""
+
+    def __init__(
+        self, store: Transaction, definitions: Definitions, rules: Rules, now: Instant
+    ) -> None:
+        self.store = store
+        self.definitions = definitions
+        self.rules = rules
+        self.now = now
+        self.offered: dict[Queue, None] = {}
+        """Queues that got a task in this batch, in order."""
+        self._pipelines: dict[int, Pipeline] = {}
+        self._rows: dict[tuple[int, str], ComponentRow] = {}
+        self._advances: dict[int, set[str] | None] = {}
+        self._checks: dict[int, None] = {}
+
+    def pipeline(self, key: int) -> Pipeline:
+        """A pipeline, read once in a batch."""
+        found = self._pipelines.get(key)
+        if found is None:
+            found = self.store.pipeline(key)
+            if found is None:
+                raise LookupError(f"no pipeline with key {key}")
+            self._pipelines[key] = found
+        return found
+
+    def row(self, pipeline: int, component: str) -> ComponentRow:
+        """A component's row, read once in a batch (`active` is not counted)."""
+        found = self._rows.get((pipeline, component))
+        if found is None:
+            found = self.store.component(pipeline, component)
+            if found is None:
+                raise LookupError(f"pipeline {pipeline} has no component {component!r}")
+            self._rows[pipeline, component] = found
+        return found
+
+    def plan(self, pipeline: Pipeline, version: int) -> Plan:
+        """The plan of a version of a pipeline."""
+        return self.definitions.plan(self.store, pipeline, version)
+
+    def forget(self) -> None:
+        """Drop the rows read so far: a command was undone."""
+        self._pipelines.clear()
+        self._rows.clear()
+
+    def run(self, event: Event, view: View | None = None) -> Any:
+        """Decide an event and all that follows from it; answers the first decision's answer."""
+        first: Decision | None = None
+        events: deque[Event] = deque((event,))
+        while events:
+            event = events.popleft()
+            if isinstance(event, Advance | CheckPipeline):
+                self._defer(event)
+                continue
+            if view is None:
+                view = load(self, event)
+            if view is None:
+                continue
+            decision = decide(view, event, self.now, self.rules)
+            view = None
+            self.save(decision)
+            events.extend(decision.follow)
+            first = first or decision
+        return first.answer if first is not None else None
+
+    def _defer(self, event: Advance | CheckPipeline) -> None:
+        if isinstance(event, CheckPipeline):
+            self._checks[event.pipeline] = None
+        elif not event.components:
+            self._advances[event.pipeline] = None
+        else:
+            named = self._advances.setdefault(event.pipeline, set())
+            if named is not None:
+                named.update(event.components)
+
+    def settle(self) -> None:
+        """Decide what was left for the end of the batch; a fault in one pipeline stays its own."""
+        while self._advances or self._checks:
+            if self._advances:
+                pipeline, named = self._advances.popitem()
+                self._guarded(Advance(pipeline, tuple(sorted(named or ()))))
+            else:
+                pipeline, _ = self._checks.popitem()
+                self._guarded(CheckPipeline(pipeline))
+
+    def _guarded(self, event: Advance | CheckPipeline) -> None:
+        try:
+            with self.store.savepoint():
+                view = load(self, event)
+                if view is None:
+                    return
+                decision = decide(view, event, self.now, self.rules)
+                self.save(decision)
+                for follow in decision.follow:
+                    self.run(follow)
+        except Exception:  # noqa: BLE001 - a fault in one pipeline stays its own
+            self.forget()
+            _log.exception("deferred event failed", event_kind=type(event).__name__)
+
+    def save(self, decision: Decision) -> None:
+        """Write a decision's changes."""
+        for change in decision.changes:
+            self.save_change(change)
+
+    def save_change(self, change: Change) -> None:
+        """Write one change, and keep the rows at hand in step with it."""
+        _SAVE[type(change)](self, change)
+
+    def _save_attempt(self, row: Attempt) -> None:
+        if row.offered:
+            self.offered[row.account_id, row.worker_group] = None
+
+
+def _insert_attempt(unit: Unit, change: InsertAttempt) -> None:
+    unit._save_attempt(change.row)
+    unit.store.insert_attempt(change.row)
+
+
+def _update_attempt(unit: Unit, change: UpdateAttempt) -> None:
+    unit._save_attempt(change.row)
+    unit.store.update_attempt(change.row)
+
+
+def _put_component(unit: Unit, change: PutComponent) -> None:
+    unit._rows[change.row.pipeline, change.row.id] = change.row
+    unit.store.put_component(change.row)
+
+
+def _update_pipeline(unit: Unit, change: UpdatePipeline) -> None:
+    unit._pipelines[change.row.key] = change.row
+    unit.store.update_pipeline(change.row)
+
+
+_SAVE: dict[type[Change], Callable[[Unit, Any], None]] = {
+    InsertInstance: lambda unit, change: unit.store.insert_instance(change.row),
+    UpdateInstance: lambda unit, change: unit.store.update_instance(change.row),
+    InsertAttempt: _insert_attempt,
+    UpdateAttempt: _update_attempt,
+    TouchAttempt: lambda unit, change: unit.store.touch_attempt(change.row),
+    PutWait: lambda unit, change: unit.store.put_wait(change.row),
+    DropWaits: lambda unit, change: unit.store.drop_waits(change.waiter),
+    SetTimer: lambda unit, change: unit.store.set_timer(change.row),
+    HastenTimer: lambda unit, change: unit.store.hasten_timer(change.row),
+    ClearTimer: lambda unit, change: unit.store.clear_timer(change.kind, change.subject),
+    PutComponent: _put_component,
+    UpdatePipeline: _update_pipeline,
+    Record: lambda unit, change: unit.store.record(change.row),
+}
