@@ -1,0 +1,181 @@
+from datetime import datetime
+
+import pytest
+
+from penstock.language.expressions import evaluate, evaluate_to_strings
+from penstock.language.forms import from_cli
+from penstock.language.resolve import Resolved, resolve
+from penstock.language.scope import ObjectScope
+from penstock.model.errors import DefinitionError
+
+MOMENT = datetime(2026, 1, 31, 8)
+
+
+def resolved(*objects: dict[str, object], **rest: object) -> Resolved:
+    return resolve(from_cli({"objects": list(objects), **rest}))
+
+
+WORLD = resolved(
+    {
+        "id": "Default",
+        "myBucket": "s3://b",
+        "schedule": {"ref": "Daily"},
+        "pipelineLogUri": "s3://l",
+    },
+    {"id": "Daily", "type": "Schedule", "period": "1 Day", "startAt": "FIRST_ACTIVATION_DATE_TIME"},
+    {
+        "id": "Copy",
+        "name": "the copy",
+        "type": "copyactivity",
+        "input": [{"ref": "In"}, {"ref": "File"}],
+        "output": {"ref": "Out"},
+        "onFail": {"ref": "Alarm"},
+        "myTwo": ["a", "b#{myPort}"],
+        "myDeep": "#{myBucket}/#{format(@scheduledStartTime, 'dd')}",
+    },
+    {
+        "id": "In",
+        "type": "S3DataNode",
+        "directoryPath": "#{myBucket}/in/#{format(@scheduledStartTime, 'YYYY-MM-dd')}",
+    },
+    {"id": "File", "type": "S3DataNode", "filePath": "#{myBucket}/#{id}"},
+    {"id": "Out", "type": "DynamoDBDataNode", "tableName": "t", "readThroughputPercent": "0.50"},
+    {"id": "Alarm", "type": "SnsAlarm", "message": "#{node.name}", "subject": "s", "topicArn": "t"},
+    parameters=[
+        {"id": "myPort", "type": "Integer", "default": "80"},
+        {"id": "mySteps", "isArray": "true", "default": ["x", "y"]},
+        {"id": "*myPassword", "default": "hush"},
+        {"id": "myOptional", "optional": "true"},
+    ],
+)
+RUN = {"@scheduledStartTime": MOMENT, "@id": "@Copy_2026", "@pipelineId": "df-1"}
+COPY = ObjectScope(WORLD, "Copy", RUN)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#{name} #{id} #{@id}", ["the copy Copy @Copy_2026"]),
+        ("#{type}", ["CopyActivity"]),
+        ("#{myDeep}", ["s3://b/31"]),
+        ("#{myTwo}", ["a", "b80"]),
+        ("#{pipelineLogUri}", ["s3://l"]),
+        ("#{myPort + 1}", ["81"]),
+        ("#{mySteps}", ["x", "y"]),
+        ("#{myOptional}", []),
+        ("[#{myOptional}]", ["[]"]),
+        ("#{*myPassword}#{myPassword}", ["hushhush"]),
+        ("#{input.filePath}", ["s3://b/File"]),
+        ("#{output.tableName}", ["t"]),
+        ("#{output.readThroughputPercent}", ["0.50"]),
+        ("#{schedule.period}", ["1 Day"]),
+        ("#{parent.@id} #{parent.name}", ["Copy the copy"]),
+        ("#{output.@pipelineId}", ["df-1"]),
+        ("#{input}", ["In", "File"]),
+        ("[#{@actualEndTime}][#{errorMessage}]", ["[][]"]),
+    ],
+)
+def test_names(text: str, expected: list[str]):
+    assert evaluate_to_strings(text, COPY) == expected
+
+
+def test_a_runtime_date_stays_a_date():
+    assert evaluate("#{@scheduledStartTime}", COPY) == [MOMENT]
+
+
+def test_linked_scopes_stand_for_the_references():
+    inputs = [
+        ObjectScope(
+            WORLD, "In", {"@id": f"@In_{day}", "@scheduledStartTime": datetime(2026, 1, day)}
+        )
+        for day in (1, 2)
+    ]
+    copy = ObjectScope(WORLD, "Copy", RUN, {"input": inputs})
+    assert evaluate_to_strings("#{input.directoryPath}", copy) == [
+        "s3://b/in/2026-01-01",
+        "s3://b/in/2026-01-02",
+    ]
+    assert evaluate_to_strings("#{input.@id}", copy) == ["@In_1", "@In_2"]
+
+
+def test_node_is_the_object_that_refers():
+    alarm = ObjectScope(WORLD, "Alarm", node=COPY)
+    assert alarm.values("message") == ["the copy"]
+    assert evaluate_to_strings("#{node.@scheduledStartTime}", alarm) == ["2026-01-31T08:00:00"]
+    assert evaluate_to_strings("#{node.output.tableName}", alarm) == ["t"]
+    with pytest.raises(DefinitionError, match="one reference only"):
+        evaluate("#{node.output.@status}", alarm)
+    with pytest.raises(DefinitionError, match="'node' is known only"):
+        evaluate("#{node.name}", COPY)
+
+
+@pytest.mark.parametrize("text", ["#{nope}", "#{@nope}", "#{output.nope}", "#{precondition.name}"])
+def test_unknown_names(text: str):
+    with pytest.raises(DefinitionError, match="no field or parameter"):
+        evaluate(text, COPY)
+
+
+def test_a_component_has_no_runtime_fields():
+    component = ObjectScope(WORLD, "Copy", runtime_known=False)
+    assert evaluate_to_strings("#{name}", component) == ["the copy"]
+    with pytest.raises(DefinitionError, match="only once there is an instance"):
+        evaluate("#{@scheduledStartTime}", component)
+    # A reference that is linked to no instance must not print an empty date.
+    with pytest.raises(DefinitionError, match="only once there is an instance"):
+        evaluate("#{input.directoryPath}", COPY)
+
+
+def test_fields_that_refer_to_themselves_are_errors():
+    scope = ObjectScope(
+        resolved({"id": "A", "myA": "#{myB}", "myB": "#{self.myA}", "self": {"ref": "A"}}), "A"
+    )
+    with pytest.raises(DefinitionError, match=r"A\.myA -> A\.myB -> A\.myA"):
+        scope.values("myA")
+
+
+def test_a_field_may_pass_on_the_parameter_of_its_name():
+    world = resolved({"id": "A", "myX": "-#{myX}-"}, values={"myX": "v"})
+    assert ObjectScope(world, "A").values("myX") == ["-v-"]
+
+
+def test_a_parameter_that_refers_to_itself_is_an_error():
+    world = resolved({"id": "A"}, values={"myX": "#{myX}"})
+    with pytest.raises(DefinitionError, match="refers to itself"):
+        evaluate("#{myX}", ObjectScope(world, "A"))
+
+
+def test_long_ways_are_errors():
+    fields = {f"my_{n}": f"#{{my_{n + 1}}}" for n in range(100)}
+    with pytest.raises(DefinitionError, match="over more than 30 steps"):
+        ObjectScope(resolved({"id": "A", **fields, "my_100": "x"}), "A").values("my_0")
+
+
+def test_doubling_fields_end_in_an_error_and_not_in_a_full_memory():
+    laughs = {f"my_{n}": f"#{{my_{n + 1}}}" * 10 for n in range(20)}
+    with pytest.raises(DefinitionError, match="too large"):
+        ObjectScope(resolved({"id": "A", **laughs, "my_20": "ha"}), "A").values("my_0")
+
+
+def test_references_that_fan_out_are_bounded():
+    everyone = [{"ref": str(n)} for n in range(50)]
+    world = resolved(*({"id": str(n), "myAll": everyone} for n in range(50)))
+    with pytest.raises(DefinitionError, match="more than 10000 objects"):
+        evaluate("#{" + "myAll." * 8 + "id}", ObjectScope(world, "0"))
+
+
+@pytest.mark.parametrize(
+    ("last", "problem"), [([], "no field or parameter"), ("x", "too large: more than")]
+)
+def test_chains_of_doubled_references_are_evaluated_once_each(last: object, problem: str):
+    objects = [
+        {"id": f"n{n}", "myNext": [{"ref": f"n{n + 1}"}] * 2, "myValue": "#{myNext.myValue}"}
+        for n in range(25)
+    ]
+    world = resolved(*objects, {"id": "n25", "myValue": last})
+    with pytest.raises(DefinitionError, match=problem):
+        ObjectScope(world, "n0").values("myValue")
+
+
+def test_an_unknown_object_has_no_scope():
+    with pytest.raises(DefinitionError, match="no object 'Nobody'"):
+        ObjectScope(WORLD, "Nobody")
