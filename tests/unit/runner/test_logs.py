@@ -47,16 +47,26 @@ def test_a_line_is_one_line(tmp_path: Path) -> None:
     assert text == "2014-05-01T12:00:00.000Z [MainThread] one two\n"
 
 
-def test_the_current_and_the_last_file_are_pushed(tmp_path: Path) -> None:
+def test_what_was_written_since_the_last_push_is_pushed(tmp_path: Path) -> None:
     watch = Watch()
     log = RunnerLog(tmp_path / "logs", watch)
-    for hour in range(3):
-        watch.now = NOON + hour * HOUR_MS
-        log.write(f"hour {hour}")
     places = Locations(RunnerOptions(worker_groups=("g",)), {})
-    log.push(places, f"file://{tmp_path}/pushed")
-    names = sorted(path.name for path in (tmp_path / "pushed").iterdir())
-    assert names == ["TaskRunner.log.2014-05-01-13", "TaskRunner.log.2014-05-01-14"]
+    target = tmp_path / "pushed"
+
+    def pushed(hours: range) -> list[str]:
+        for hour in hours:
+            watch.now = NOON + hour * HOUR_MS
+            log.write(f"hour {hour}")
+        log.push(places, f"file://{target}")
+        names = sorted(path.name[-5:] for path in target.iterdir())
+        for path in target.iterdir():
+            path.unlink()
+        return names
+
+    assert pushed(range(2)) == ["01-12", "01-13"]
+    # The hour that was not over at the first push comes again, the one before does not.
+    assert pushed(range(2, 3)) == ["01-13", "01-14"]
+    log.compress_old()
     log.close()
 
 
