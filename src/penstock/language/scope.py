@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from penstock.language.catalogue import FieldType, type_named
-from penstock.language.expressions import Value, evaluate
+from penstock.language.expressions import Value, evaluate, evaluate_to_strings
 from penstock.language.resolve import Resolved, ResolvedObject
 from penstock.model.definition import Field
 from penstock.model.errors import DefinitionError
@@ -73,6 +73,14 @@ class ObjectScope:
         Raises DefinitionError; a field that the object does not have has no values.
         """
         return self._field(key, ()) or ()
+
+    def field_texts(self, key: str, text: str) -> list[str]:
+        """One text of the object's field `key`, evaluated and printed.
+
+        Differs from evaluating the text in the scope where the field names itself: it then means
+        the parameter of that name (`"myBucket": "#{myBucket}"`). Raises DefinitionError.
+        """
+        return evaluate_to_strings(text, _Within(self, ((self._identity, key),)))
 
     def lookup_along(self, path: tuple[str, ...], trail: _Trail) -> Sequence[Value] | None:
         """`lookup` within an evaluation that has come along `trail`."""

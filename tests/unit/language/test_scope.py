@@ -136,6 +136,7 @@ def test_fields_that_refer_to_themselves_are_errors():
 def test_a_field_may_pass_on_the_parameter_of_its_name():
     world = resolved({"id": "A", "myX": "-#{myX}-"}, values={"myX": "v"})
     assert ObjectScope(world, "A").values("myX") == ["-v-"]
+    assert ObjectScope(world, "A").field_texts("myX", "-#{myX}-") == ["-v-"]
 
 
 def test_a_parameter_that_refers_to_itself_is_an_error():
