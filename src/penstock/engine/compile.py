@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from penstock.engine.intervals import Schedule, make_schedule
 from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
-from penstock.language.expressions import evaluate_to_strings, has_expression
+from penstock.language.expressions import has_expression
 from penstock.language.periods import exact_ms, parse_datetime, parse_period
 from penstock.language.resolve import Resolved, ResolvedObject, resolve
 from penstock.language.scope import ObjectScope
@@ -77,11 +77,11 @@ def _instead(key: str) -> str:
 
 
 def static_text(resolved: Resolved, item: ResolvedObject, key: str) -> str | None:
-    """A field's value before anything has run: parameters filled in, runtime fields empty."""
+    """A field's value before anything has run: parameters are known, runtime fields are not."""
     text = item.string(key)
     if text is None or not has_expression(text):
         return text
-    values = evaluate_to_strings(text, ObjectScope(resolved, item.id))
+    values = ObjectScope(resolved, item.id, runtime_known=False).field_texts(key, text)
     return values[0] if values else None
 
 

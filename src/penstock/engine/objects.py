@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from penstock.engine.plan import Component, Plan
-from penstock.language.expressions import evaluate_to_strings, has_expression
+from penstock.language.expressions import has_expression
 from penstock.language.scope import ObjectScope
 from penstock.model.definition import Field, PipelineObject
+from penstock.model.errors import DefinitionError
 from penstock.model.ids import attempt_id, instance_id
 from penstock.model.runtime import Attempt, Instance
 from penstock.model.status import WAITING_FOR_RUNNER
@@ -36,7 +37,8 @@ def worker_group_of(plan: Plan, component: Component, instance: Instance) -> str
     """The worker group that the instance's tasks go to; it may be an expression."""
     if not has_expression(component.worker_group):
         return component.worker_group
-    values = evaluate_to_strings(component.worker_group, _scope(plan, component, instance))
+    scope = _scope(plan, component, instance)
+    values = scope.field_texts("workerGroup", component.worker_group)
     return values[0] if values else ""
 
 
@@ -102,11 +104,20 @@ def _node_instance(plan: Plan, consumer: Instance, node: str, start: Instant) ->
 def component_object(plan: Plan, object_id: str, evaluated: bool) -> PipelineObject:
     """A component with its inherited fields; expressions as far as a component can know them."""
     item = plan.resolved.objects[object_id]
-    scope = ObjectScope(plan.resolved, object_id, {"@pipelineId": plan.pipeline_id})
     fields = [field for values in item.fields.values() for field in values]
     if evaluated:
-        fields = _evaluated(fields, scope)
+        runtime = {"@pipelineId": plan.pipeline_id}
+        scope = ObjectScope(plan.resolved, object_id, runtime, runtime_known=False)
+        fields = [known for field in fields for known in _evaluated_if_known(field, scope)]
     return PipelineObject(object_id, item.name, tuple(fields))
+
+
+def _evaluated_if_known(field: Field, scope: ObjectScope) -> list[Field]:
+    """A component's field; what only an instance can know stays as it is written."""
+    try:
+        return _evaluated(field, scope)
+    except DefinitionError:
+        return [field]
 
 
 def instance_object(
@@ -196,7 +207,7 @@ def _own(plan: Plan, instance: Instance, evaluated: bool = True) -> list[Field]:
             for field in values:
                 if evaluated and field.string_value and has_expression(field.string_value):
                     scope = scope or _scope(plan, component, instance)
-                    fields.extend(_evaluated((field,), scope))
+                    fields.extend(_evaluated(field, scope))
                 else:
                     fields.append(field)
     if item.type and "type" not in item.fields:
@@ -223,16 +234,13 @@ def _node_starts(
     return plan.starts_in(needed) if needed is not None else []
 
 
-def _evaluated(fields: Iterable[Field], scope: ObjectScope) -> list[Field]:
-    """String fields with their expressions evaluated; several results make several values."""
-    found: list[Field] = []
-    for field in fields:
-        if field.string_value and has_expression(field.string_value):
-            texts = evaluate_to_strings(field.string_value, scope)
-            found.extend(text_field(field.key, text) for text in texts)
-        else:
-            found.append(field)
-    return found
+def _evaluated(field: Field, scope: ObjectScope) -> list[Field]:
+    """A string field with its expressions evaluated; several results make several values."""
+    if not field.string_value or not has_expression(field.string_value):
+        return [field]
+    return [
+        text_field(field.key, text) for text in scope.field_texts(field.key, field.string_value)
+    ]
 
 
 def _runtime(plan: Plan, instance: Instance) -> Runtime:

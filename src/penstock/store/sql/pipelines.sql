@@ -5,7 +5,8 @@
 INSERT INTO pipeline (
     id, account_id, user_id, name, unique_id, description, tags, state, version, created_at
 ) VALUES (
-    :id, :account_id, :user_id, :name, :unique_id, :description, :tags, :state, :version, :created_at
+    :id, :account_id, :user_id, :name, :unique_id, :description, :tags, :state, :version,
+    :created_at
 )
 RETURNING key;
 
