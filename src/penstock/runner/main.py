@@ -35,8 +35,38 @@ def run(
         else:
             runner.kill()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
-    runner.start()
-    runner.wait()
+    _run_with_signals(runner, on_signal)
     return 0 if len(signals) < 2 else 1
+
+
+def _run_with_signals(runner: Runner, on_signal: Callable[[int, FrameType | None], None]) -> None:
+    """Run to the end, with `on_signal` called in this thread for SIGTERM and SIGINT.
+
+    The system may give a signal to any thread, and Python then runs the handler in the main one,
+    but does not wake it from a lock. So this thread waits on a pipe that every signal writes to.
+    (Blocking the signals in the other threads is no way out: commands would inherit that.)
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = {
+        number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+
+    def tell_end() -> None:
+        runner.wait()
+        os.write(writer, b"\0")
+
+    ender = threading.Thread(target=tell_end, name="end", daemon=True)
+    try:
+        ender.start()
+        runner.start()
+        while not runner.wait(0):
+            os.read(reader, 64)
+        ender.join()
+    finally:
+        signal.set_wakeup_fd(wakeup_before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    os.close(reader)
+    os.close(writer)

@@ -7,6 +7,7 @@ Python may use vfork, which costs the same however large the runner has grown.
 A runner that is killed outright cannot stop its children. Linux could (PR_SET_PDEATHSIG), but
 only with code run between fork and exec, and only for the direct child. Instead one small shell,
 the *guardian*, is told of each group over a pipe; when the pipe closes it stops those still open.
+(Only a runner killed in the microseconds between starting a command and telling escapes this.)
 """
 
 from __future__ import annotations
