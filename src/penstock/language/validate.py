@@ -29,12 +29,16 @@ CHECKS: tuple[Callable[[Subject, Report], None], ...] = (
 
 
 def validate(
-    definition: Definition, limits: Limits, values: Sequence[ParameterValue] = ()
+    definition: Definition,
+    limits: Limits,
+    values: Sequence[ParameterValue] = (),
+    draft: bool = False,
 ) -> Findings:
     """All that is wrong with a definition, and all that is worth a look; raises nothing.
 
-    `values` are the parameter values given at activation. Each text names field, value and
-    remedy. Secret values are never in a text.
+    `values` are the parameter values given at activation. Of a `draft` they are yet to come, so
+    a parameter without a value is a warning. Each text names field, value and remedy. Secret
+    values are never in a text.
     """
     resolved = resolve_leniently(definition, values)
     subject = Subject(
@@ -43,6 +47,7 @@ def validate(
         resolved=resolved,
         referrers=referrers_of(resolved),
         limits=limits,
+        draft=draft,
     )
     report = Report()
     for check in CHECKS:

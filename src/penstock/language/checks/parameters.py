@@ -34,6 +34,9 @@ def check_parameters(subject: Subject, report: Report) -> None:
             report.warning(
                 parameter.id, "a parameter's id begins with 'my' and a capital letter or '_'"
             )
+        if subject.resolved.parameters.get(parameter.id) is None:
+            tell = report.warning if subject.draft else report.error
+            tell(parameter.id, _missing(parameter))
         for text in _faults(subject, parameter):
             report.error(parameter.id, text)
     known = {parameter.id for parameter in declared}
@@ -42,14 +45,15 @@ def check_parameters(subject: Subject, report: Report) -> None:
             report.warning(parameter_id, "a value is given to a parameter that is not declared")
 
 
+def _missing(parameter: ParameterObject) -> str:
+    return (
+        f"the parameter {parameter.id!r} has no value: give it one (at activation at the latest), "
+        "a 'default', or set 'optional' to 'true'"
+    )
+
+
 def _faults(subject: Subject, parameter: ParameterObject) -> Iterator[str]:
-    values = subject.resolved.parameters.get(parameter.id)
-    if values is None:
-        yield (
-            f"the parameter {parameter.id!r} has no value: give it one, a 'default', "
-            "or set 'optional' to 'true'"
-        )
-        return
+    values = subject.resolved.parameters.get(parameter.id, ())
     if len(values) > 1 and (parameter.attribute("isArray") or "").lower() != "true":
         yield f"{len(values)} values are given to a parameter that is no array ('isArray')"
     allowed = [a.string_value for a in parameter.attributes if a.key == "allowedValues"]

@@ -21,7 +21,8 @@ class Subject(Struct, frozen=True):
     """A definition under validation.
 
     `objects` has the objects as they were put, `resolved` the same with inheritance (faulty
-    chains of parents cut), `referrers` who refers to each id, by own and inherited fields.
+    chains of parents cut), `referrers` who refers to each id, by own and inherited fields. A
+    `draft` may get the values of its parameters later.
     """
 
     definition: Definition
@@ -29,6 +30,7 @@ class Subject(Struct, frozen=True):
     resolved: Resolved
     referrers: Mapping[str, tuple[Referrer, ...]]
     limits: Limits
+    draft: bool = False
 
     def typed(self) -> Iterator[tuple[ResolvedObject, ObjectType]]:
         """The objects whose type the catalogue knows, with it."""

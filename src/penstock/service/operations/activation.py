@@ -56,7 +56,7 @@ def _prepare(
     active = None
     if pipeline.version:
         active = context.definitions.load(store, pipeline.key, pipeline.version)
-    _refuse_errors(examine(definition, active, context.settings.limits))
+    _refuse_errors(examine(definition, active, context.settings.limits, draft=False))
     _refuse_unsupported(_compile(context, definition, pipeline, pipeline.version + 1, 0))
     return definition, context.definitions.encode(definition)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from penstock.language.edits import forbidden_edits
-from penstock.language.validate import validate
+from penstock.language.validate import refusals, validate
 from penstock.model.api import (
     DefinitionRequest,
     GetPipelineDefinitionRequest,
@@ -60,13 +60,16 @@ async def _examine(
         return _active(context, store, find_pipeline(store, caller, request.pipeline_id))
 
     active = await context.read(ask)
-    findings = await context.compute(lambda: examine(definition, active, context.settings.limits))
+    limits = context.settings.limits
+    findings = await context.compute(lambda: examine(definition, active, limits, draft=True))
     return definition, findings
 
 
-def examine(definition: Definition, active: Definition | None, limits: Limits) -> Findings:
+def examine(
+    definition: Definition, active: Definition | None, limits: Limits, draft: bool
+) -> Findings:
     """Everything that is wrong with a definition, and with it as an edit of the active one."""
-    findings = validate(definition, limits)
+    findings = validate(definition, limits, draft=draft)
     if active is None:
         return findings
     errors = {key: list(texts) for key, texts in findings.errors.items()}
@@ -83,24 +86,10 @@ def _active(context: Context, store: Reader, pipeline: Pipeline) -> Definition |
 
 def _refuse_unsavable(definition: Definition, limits: Limits) -> None:
     """What cannot even be a draft (reference, PutPipelineDefinition)."""
-    most = limits.objects_per_pipeline
-    if most is not None and len(definition.pipeline_objects) > most:
-        raise InvalidRequest(
-            f"the definition has {len(definition.pipeline_objects)} objects; a pipeline can have "
-            f"at most {most}"
-        )
-    for item in definition.pipeline_objects:
-        for field in item.fields:
-            if field.string_value is None and field.ref_value is None:
-                raise InvalidRequest(
-                    f"field {field.key!r} of object {item.id!r} has no value; give it a "
-                    "stringValue or a refValue, or leave the field out"
-                )
-            if field.string_value == "" or field.ref_value == "":
-                raise InvalidRequest(
-                    f"field {field.key!r} of object {item.id!r} is empty; give it a value, or "
-                    "leave the field out"
-                )
+    found = refusals(definition, limits)
+    if found:
+        texts = [f"{object_id}: {text}" if object_id else text for object_id, text in found]
+        raise InvalidRequest("the definition cannot be saved: " + "; ".join(texts))
 
 
 def _refuse_if_finished(
