@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from penstock.clock import Clock
 from penstock.config import Settings
-from penstock.model.api import REQUESTS, Answer, PollForTaskAnswer, Request
+from penstock.model.api import REQUESTS, PollForTaskAnswer, Request
 from penstock.model.caller import Caller
 from penstock.model.errors import (
     ApiError,

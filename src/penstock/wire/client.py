@@ -305,12 +305,14 @@ class _Connection:
     def exchange(self, request: bytes, read_timeout_seconds: float) -> _Answered:
         """Send one request and read its answer; after a failure the connection is closed."""
         opened = self._http
-        if opened is None or opened.sock is None:
+        # Taken once: another thread may close the connection at any moment.
+        connected = opened.sock if opened is not None else None
+        if connected is None:
             raise ConnectionFailed(f"{self._route}: the connection was closed", False)
         try:
-            opened.sock.settimeout(read_timeout_seconds)
-            opened.sock.sendall(request)
-            return self._read(opened.sock)
+            connected.settimeout(read_timeout_seconds)
+            connected.sendall(request)
+            return self._read(connected)
         except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected) as error:
             self.close()
             if self._reused:
@@ -343,9 +345,10 @@ class _Connection:
     def shut(self) -> None:
         """Wake the thread that reads from this connection; it gets an end of stream."""
         opened = self._http
-        if opened is not None and opened.sock is not None:
+        connected = opened.sock if opened is not None else None
+        if connected is not None:
             try:
-                opened.sock.shutdown(socket.SHUT_RDWR)
+                connected.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # It has just been closed by its own thread, which is as good.
 
@@ -353,10 +356,10 @@ class _Connection:
         self.close()
 
     def close(self) -> None:
-        """Close, if open; the next `open` connects anew."""
-        if self._http is not None:
-            self._http.close()
-            self._http = None
+        """Close, if open; the next `open` connects anew. Two threads may do it at once."""
+        opened, self._http = self._http, None
+        if opened is not None:
+            opened.close()
 
     def _socket_readable(self) -> bool:
         connected = self._http.sock if self._http is not None else None

@@ -11,7 +11,12 @@ from typing import Any
 
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGISendEvent, HTTPResponseBodyEvent, HTTPResponseStartEvent
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from penstock.wire.app import Application, request_ids
 
@@ -141,6 +146,8 @@ class _Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        # The base makes its own kind of cycle, whose task has not run yet.
+        self.cycle.__class__ = _Cycle
 
     def send_400_response(self, msg: str) -> None:
         body = msgspec.json.encode({"__type": "SerializationException", "message": msg})
@@ -154,6 +161,52 @@ class _Protocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+class _Cycle(RequestResponseCycle):
+    """Sends a small answer's head and body in one piece.
+
+    The base writes twice, which costs a system call here, a packet, and a second waking of the
+    client: a tenth of an answered call. Streams and answers to HEAD go the base's way.
+    """
+
+    _head: HTTPResponseStartEvent | None = None
+
+    async def send(self, message: ASGISendEvent) -> None:
+        if message["type"] == "http.response.start" and self._head is None:
+            self._head = message
+            return
+        head, self._head = self._head, None
+        if head is not None:
+            if message["type"] == "http.response.body" and self._is_plain(head, message):
+                self._send_whole(head, message.get("body", b""))
+                return
+            await super().send(head)
+        await super().send(message)
+
+    def _is_plain(self, head: HTTPResponseStartEvent, body: HTTPResponseBodyEvent) -> bool:
+        """Whether this is the whole answer, of the length it says, with nobody to wait for."""
+        length = (b"content-length", b"%d" % len(body.get("body", b"")))
+        return (
+            not body.get("more_body", False)
+            and length in head["headers"]
+            and self.scope["method"] != "HEAD"
+            and not (self.response_started or self.disconnected or self.flow.write_paused)
+        )
+
+    def _send_whole(self, head: HTTPResponseStartEvent, body: bytes) -> None:
+        headers = [*self.default_headers, *head["headers"]]
+        if not self.keep_alive:
+            headers.append((b"connection", b"close"))
+        text = b"".join([b"%b: %b\r\n" % header for header in headers])
+        if text.count(b"\n") != len(headers) or text.count(b"\r") != len(headers):
+            raise RuntimeError("a header of the answer holds a line break")
+        self.response_started = self.response_complete = True
+        self.transport.write(STATUS_LINE[head["status"]] + text + b"\r\n" + body)
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
 
 def endpoint(listener: socket.socket, secure: bool = False) -> str:

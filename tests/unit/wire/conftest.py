@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from penstock.config import Settings
-from penstock.wire.app import Application
+from penstock.wire.app import Application, ASGIApp
 from penstock.wire.client import Client
 from penstock.wire.serve import Server, endpoint, listen, make_server
 from tests.unit.wire.tiny import CREDENTIALS, NOW, TinyService, lookup
@@ -16,9 +16,16 @@ from tests.unit.wire.tiny import CREDENTIALS, NOW, TinyService, lookup
 class Running:
     """A server in a thread of this process."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        tls: ssl.SSLContext | None = None,
+        console: ASGIApp | None = None,
+        access_log: bool = False,
+    ) -> None:
         self.service = TinyService()
-        self.app = Application(self.service, lookup, lambda: NOW, Settings())
+        self.app = Application(
+            self.service, lookup, lambda: NOW, Settings(), console=console, access_log=access_log
+        )
         listener = listen("127.0.0.1", 0)
         self.endpoint = endpoint(listener, secure=tls is not None)
         self.port = int(self.endpoint.rpartition(":")[2])
