@@ -1,12 +1,15 @@
 """Settings of a server: one struct, our wide defaults, and the profile `aws`."""
 
+import re
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.model.limits import AWS_LIMITS, Limits
-from penstock.model.times import DAY_MS, MINUTE_MS
+from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
 
 class Settings(Struct, frozen=True):
@@ -25,6 +28,15 @@ class Settings(Struct, frozen=True):
     revive_finished: bool = True
 
 
+LIMITS_PREFIX = "limits."
+_WITH_OPTIONS = frozenset({"data_dir", "host", "port", "limits"})
+"""Fields that `penstock serve` has an option of its own for, or that are groups."""
+
+_TIME_UNITS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+_SIZE_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_SWITCH = {"true": True, "false": False}
+
+
 def with_profile(settings: Settings, profile: str) -> Settings:
     """Settings under a named profile: `aws` (the published limits) or `default`."""
     if profile == "aws":
@@ -32,3 +44,53 @@ def with_profile(settings: Settings, profile: str) -> Settings:
     if profile == "default":
         return settings
     raise ValueError(f"unknown profile {profile!r}; known are 'default' and 'aws'")
+
+
+def setting_names() -> dict[str, str]:
+    """The names that `with_setting` takes, and for each the field it is about.
+
+    A name has no unit, because its value brings one: `poll_wait` is for `poll_wait_ms`.
+    """
+    fields = [field for field in Settings.__struct_fields__ if field not in _WITH_OPTIONS]
+    fields += [LIMITS_PREFIX + field for field in Limits.__struct_fields__]
+    return {field.removesuffix("_ms"): field for field in fields}
+
+
+def with_setting(settings: Settings, name: str, text: str) -> Settings:
+    """Settings with one of them given as text: `2s`, `25MiB`, `100`, `true`, `none`.
+
+    Raises ValueError, which says what would be right.
+    """
+    field = setting_names().get(name)
+    if field is None:
+        known = ", ".join(setting_names())
+        raise ValueError(f"there is no setting {name!r}; there are {known}")
+    inner = field.removeprefix(LIMITS_PREFIX)
+    kind = Settings if inner == field else Limits
+    value = _read(name, inner, _type_of(kind, inner), text.strip())
+    if kind is Limits:
+        return replace(settings, limits=replace(settings.limits, **{inner: value}))
+    return replace(settings, **{inner: value})
+
+
+def _type_of(kind: type[Struct], field: str) -> Any:
+    return next(found.type for found in msgspec.structs.fields(kind) if found.name == field)
+
+
+def _read(name: str, field: str, kind: Any, text: str) -> int | bool | None:
+    if kind is bool:
+        if text not in _SWITCH:
+            raise ValueError(f"{name} is {text!r}; use true or false")
+        return _SWITCH[text]
+    if text == "none" and kind is not int:
+        return None
+    if field.endswith("_ms"):
+        return _quantity(name, text, _TIME_UNITS, "a time such as 500ms, 90s, 2m, 12h or 1d")
+    return _quantity(name, text, _SIZE_UNITS, "a whole number; KiB, MiB or GiB may follow")
+
+
+def _quantity(name: str, text: str, units: dict[str, int], wanted: str) -> int:
+    match = re.fullmatch(r"(\d{1,15})\s*([A-Za-z]*)", text, re.ASCII)
+    if match is None or match[2] not in units:
+        raise ValueError(f"{name} is {text!r}; use {wanted}")
+    return int(match[1]) * units[match[2]]

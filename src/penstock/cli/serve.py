@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import data_option
+from penstock.cli.options import data_option, parse_parameters
 
 if TYPE_CHECKING:
     from penstock.config import Settings
@@ -37,18 +37,38 @@ CREDENTIALS_PROFILE = "penstock"
     is_flag=True,
     help="Let a first activation run intervals that are more than a day past.",
 )
-def command(data: Path, host: str, port: int, profile: str, allow_backfill: bool) -> None:
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=parse_parameters,
+    help="Any other setting, such as acknowledge_timeout=30s; may be repeated.",
+)
+def command(
+    data: Path,
+    host: str,
+    port: int,
+    profile: str,
+    allow_backfill: bool,
+    changes: tuple[tuple[str, str], ...],
+) -> None:
     """Serve the API, keeping everything in a directory.
 
     The first start makes an account, a user and an access key, and writes DIR/credentials.
     PENSTOCK_ACCESS_KEY_ID and PENSTOCK_SECRET_ACCESS_KEY fix that first key.
     """
     from penstock.app import App
-    from penstock.config import Settings, with_profile
+    from penstock.config import Settings, with_profile, with_setting
 
     settings = with_profile(
         Settings(data_dir=data, host=host, port=port, allow_backfill=allow_backfill), profile
     )
+    for name, text in changes:
+        try:
+            settings = with_setting(settings, name, text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--set") from None
     app = App.open(settings)
     first_start = app.first_credential is not None
     app.serve(on_ready=lambda url: click.echo(greeting(settings, url, first_start)))
