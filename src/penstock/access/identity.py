@@ -122,6 +122,10 @@ class Directory:
         """All keys, oldest first, the revoked ones too."""
         return self._store.keys()
 
+    def accounts(self) -> list[AccountRecord]:
+        """All accounts, oldest first."""
+        return self._store.accounts()
+
     def users(self) -> list[UserRecord]:
         """All users, oldest first."""
         return self._store.users()

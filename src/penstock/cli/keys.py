@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from penstock.access.identity import Credential, Directory
     from penstock.store.identity import KeyRecord, UserRecord
 
+FIRST_USER = "admin"
+"""The name of an account's first user, unless another is given."""
+
 
 @click.group("keys", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
@@ -36,13 +39,17 @@ def list_keys(data: Path) -> None:
 @command.command("create")
 @data_option
 @click.option("--user", metavar="NAME", help="Whose key; made if there is none of that name.")
-def create(data: Path, user: str | None) -> None:
+@click.option(
+    "--account", metavar="NAME", help="The user's account; made if there is none of that name."
+)
+def create(data: Path, user: str | None, account: str | None) -> None:
     """Make a key and print it, in the form of an AWS credentials file.
 
-    This is the only time that its secret is shown. Without --user it is the first user's.
+    This is the only time that its secret is shown. Without --account it is of the first account,
+    without --user of its first user. Accounts see nothing of each other.
     """
     with directory(data) as identities:
-        click.echo(as_profile(identities.create_key(owner(identities, user))))
+        click.echo(as_profile(identities.create_key(owner(identities, user, account))))
 
 
 @command.command("revoke")
@@ -77,18 +84,24 @@ def directory(data: Path) -> Iterator["Directory"]:
         yield identities
 
 
-def owner(identities: "Directory", name: str | None) -> "UserRecord":
-    """The first user, or the one of that name in the first user's account, made if need be."""
-    users = identities.users()
-    if not users:
-        raise click.ClickException("there is no user yet; start the server once")
-    if name is None:
-        return users[0]
-    account_id = users[0].account_id
+def owner(identities: "Directory", name: str | None, account: str | None = None) -> "UserRecord":
+    """A user by name, or the first, of an account by name, or the first; made if need be."""
+    account_id = _account_id(identities, account)
+    users = [user for user in identities.users() if user.account_id == account_id]
     for user in users:
-        if user.account_id == account_id and user.user_name == name:
+        if name in {None, user.user_name}:
             return user
-    return identities.create_user(account_id, name)
+    return identities.create_user(account_id, name or FIRST_USER)
+
+
+def _account_id(identities: "Directory", name: str | None) -> str:
+    accounts = identities.accounts()
+    if not accounts:
+        raise click.ClickException("there is no account yet; start the server once")
+    for account in accounts:
+        if name in {None, account.name}:
+            return account.account_id
+    return identities.create_account(name or "").account_id
 
 
 def listing(keys: Sequence["KeyRecord"]) -> Iterator[str]:

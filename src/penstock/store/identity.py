@@ -72,6 +72,9 @@ class IdentityStore(Protocol):
     def keys(self) -> list[KeyRecord]:
         """All keys, oldest first, the revoked ones too."""
 
+    def accounts(self) -> list[AccountRecord]:
+        """All accounts, oldest first."""
+
     def users(self) -> list[UserRecord]:
         """All users, oldest first."""
 
@@ -121,6 +124,10 @@ class SqliteIdentityStore:
     def keys(self) -> list[KeyRecord]:
         """All keys, oldest first, the revoked ones too."""
         return [KeyRecord(*row) for row in self._read("list_keys", {})]
+
+    def accounts(self) -> list[AccountRecord]:
+        """All accounts, oldest first."""
+        return [AccountRecord(*row) for row in self._read("list_accounts", {})]
 
     def users(self) -> list[UserRecord]:
         """All users, oldest first."""

@@ -22,10 +22,11 @@ class Memory:
 
     def __init__(self) -> None:
         self.all_users = [OWNER]
+        self.all_accounts = [AccountRecord(OWNER.account_id, "first", NOW)]
         self.all_keys: dict[str, KeyRecord] = {}
 
     def add_account(self, account: AccountRecord) -> None:
-        raise NotImplementedError
+        self.all_accounts.append(account)
 
     def add_user(self, user: UserRecord) -> None:
         self.all_users.append(user)
@@ -41,6 +42,9 @@ class Memory:
 
     def keys(self) -> list[KeyRecord]:
         return list(self.all_keys.values())
+
+    def accounts(self) -> list[AccountRecord]:
+        return self.all_accounts
 
     def users(self) -> list[UserRecord]:
         return self.all_users
@@ -92,6 +96,16 @@ def test_a_key_for_a_new_user_makes_the_user_once(memory: Memory) -> None:
     run("create", "--user", "deploy")
     assert [user.user_name for user in memory.all_users] == ["owner", "deploy"]
     assert [key.user_name for key in memory.all_keys.values()] == ["deploy", "deploy"]
+
+
+def test_a_key_for_a_new_account_makes_the_account_and_its_first_user_once(memory: Memory) -> None:
+    run("create", "--account", "guests")
+    run("create", "--account", "guests")
+    run("create", "--account", "guests", "--user", "deploy")
+    assert [account.name for account in memory.all_accounts] == ["first", "guests"]
+    assert [user.user_name for user in memory.all_users] == ["owner", "admin", "deploy"]
+    first, second, third = (key.account_id for key in memory.all_keys.values())
+    assert first == second == third == memory.all_accounts[1].account_id != OWNER.account_id
 
 
 def test_revoking_what_is_not_there_says_how_to_look(memory: Memory) -> None:

@@ -39,6 +39,12 @@ FROM access_key AS k
 JOIN account_user AS u ON u.user_id = k.user_id
 ORDER BY k.created_at, k.access_key_id;
 
+-- name: list_accounts
+-- All accounts, oldest first.
+SELECT account_id, name, created_at
+FROM account
+ORDER BY created_at, account_id;
+
 -- name: list_users
 -- All users, oldest first.
 SELECT user_id, account_id, user_name, created_at
