@@ -35,8 +35,17 @@ def run(
         else:
             runner.kill()
 
+    if options.end_with_input:
+        threading.Thread(target=_await_end_of_input, name="input", daemon=True).start()
     _run_with_signals(runner, on_signal)
     return 0 if len(signals) < 2 else 1
+
+
+def _await_end_of_input() -> None:
+    """Treat the end of standard input as SIGTERM: whoever started this runner is gone."""
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _run_with_signals(runner: Runner, on_signal: Callable[[int, FrameType | None], None]) -> None:

@@ -49,6 +49,7 @@ class RunnerOptions(Struct, frozen=True, kw_only=True):
     work: Path | None = None
     keep_work: bool = False
     separate_keys: bool = False
+    end_with_input: bool = False
     ignored: tuple[str, ...] = ()
 
 
@@ -117,6 +118,13 @@ OPTIONS: tuple[Option, ...] = (
         "separate_keys",
         None,
         "Use --accessId or --config only for the endpoint, never for S3 or in commands.",
+    ),
+    Option(
+        "endWithInput",
+        "end_with_input",
+        None,
+        "Stop gracefully when standard input ends: for whoever starts a runner and must not leave"
+        " it behind.",
     ),
 )
 

@@ -1,9 +1,9 @@
 """What the operations work with."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from penstock.clock import Clock
 from penstock.config import Settings
@@ -41,6 +41,7 @@ class Context:
         self.task_ids = task_ids
         self.clock = clock
         self.new_pipeline_id = new_pipeline_id
+        self._spawned: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="penstock-read")
 
     async def read(self, question: Callable[[Reader], Answered]) -> Answered:
@@ -55,6 +56,12 @@ class Context:
     async def compute(self, work: Callable[[], Answered]) -> Answered:
         """Do something that takes a while without holding up the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something after the call that asked for it has ended."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
 
     def close(self) -> None:
         """Let the threads end."""

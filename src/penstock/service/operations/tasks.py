@@ -39,7 +39,15 @@ async def poll_for_task(
         )
     loop = asyncio.get_running_loop()
     arrived: asyncio.Future[PollForTaskAnswer] = loop.create_future()
-    poll = Poll((caller.account_id, request.worker_group), request.hostname, arrived.set_result)
+
+    def deliver(answer: PollForTaskAnswer) -> None:
+        if arrived.done():
+            # The call was cancelled after its task was claimed: nobody is there to get it.
+            context.spawn(take_back(context, caller, answer))
+        else:
+            arrived.set_result(answer)
+
+    poll = Poll((caller.account_id, request.worker_group), request.hostname, deliver)
 
     def give_up(_: object = None) -> None:
         if context.dispatcher.leave(poll) and not arrived.done():

@@ -1,0 +1,1 @@
+"""Compute for tasks: where runners are started, behind one small protocol."""
