@@ -45,7 +45,8 @@ class Dispatcher:
 
     def arrive(self, unit: Unit, poll: Poll) -> PollForTaskAnswer | None:
         """A task at once, or None: then the poll has joined those that wait."""
-        answer = self._claim(unit, poll)
+        # Where others wait, a task that this batch has offered is theirs.
+        answer = self._claim(unit, poll) if poll.queue not in self._waiting else None
         if answer is None:
             self._waiting.setdefault(poll.queue, OrderedDict())[poll] = None
         return answer
