@@ -51,14 +51,14 @@ def activate(view: ActivateView, event: Activate, now: Instant, rules: Rules) ->
     rows = [_row(view, component, event.start_at) for component in view.plan.components.values()]
     changes: list[Change] = [UpdatePipeline(pipeline)]
     follow: list[Event] = list(_take_up_again(view, event))
-    if view.plan.on_demand:
+    if view.plan.on_demand and _has_room(view):
         run_at = _run_time(view, now)
         rows = [replace(row, next_start=run_at + SECOND_MS) for row in rows]
         follow.extend(
             Create(pipeline.key, component, run_at, run_at, view.plan.version)
             for component in view.plan.components
         )
-    else:
+    elif not view.plan.on_demand:
         follow.append(Advance(pipeline.key))
     changes.extend(PutComponent(row) for row in rows)
     follow.append(CheckPipeline(pipeline.key))
@@ -82,12 +82,24 @@ def _refuse_run(view: ActivateView, event: Activate) -> None:
             "startTimestamp does not apply to an on-demand pipeline: a run starts when the "
             "pipeline is activated; leave it out"
         )
-    if view.active_runs >= view.plan.max_runs:
+    if not _has_room(view) and not _goes_on(view):
         raise InvalidRequest(
             f"Pipeline {view.pipeline.id} has {view.active_runs} on-demand run(s) under way and "
             f"allows {view.plan.max_runs} (maxActiveInstances of the Default object); wait for one "
             "to end, or raise it"
         )
+
+
+def _has_room(view: ActivateView) -> bool:
+    """Whether one more run may begin beside those under way and those that are taken up again."""
+    waiting = {instance.start for instance in view.unfinished}
+    revived = {instance.start for instance in view.revivable} - waiting
+    return view.active_runs + len(revived) < view.plan.max_runs
+
+
+def _goes_on(view: ActivateView) -> bool:
+    """Whether the activation takes up a run that a deactivation left, and so needs no new one."""
+    return view.pipeline.state == "INACTIVE" and bool(view.unfinished or view.revivable)
 
 
 def _refuse_backfill(view: ActivateView, now: Instant, rules: Rules) -> None:
