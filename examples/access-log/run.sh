@@ -10,6 +10,7 @@ rm -rf "$directory/counts" "$directory/report"
 
 python "$here/generate.py" "$directory/logs"
 penstock run "$here/pipeline.json" \
+    --name access-log \
     --data "$directory/penstock" \
     --parameter "myDirectory=file://$directory"
 
@@ -20,6 +21,6 @@ printf '\nThe report stands in %s\n' "$report"
 
 if [ -z "${ONCE:-}" ]; then
     printf '\nThe same server goes on serving; the pipeline can be looked at with\n'
-    printf '  .venv/bin/penstock status pipeline --data %s\n\n' "$directory/penstock"
+    printf '  .venv/bin/penstock status access-log --data %s\n\n' "$directory/penstock"
     exec penstock serve --data "$directory/penstock"
 fi

@@ -141,10 +141,15 @@ def summary(
             yield from failure(each, logs, pipeline_id)
     for held in sorted(blocked_ids(instances)):
         yield f"{held} never ran: it waits for what failed."
-    places = {each.location: None for each in instances if each.location and each.produced_by}
+    made = {each for producer in work for each in producer.outputs}
+    places = [
+        each.location
+        for each in instances
+        if each.is_data and each.id in made and each.location and each.status == status.FINISHED
+    ]
     if places:
         yield "Outputs:"
-        yield from (f"  {place}" for place in places)
+        yield from (f"  {place}" for place in dict.fromkeys(places))
     yield f"Logs: {logs / pipeline_id}"
 
 

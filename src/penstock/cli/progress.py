@@ -33,13 +33,14 @@ class InstanceView(Struct, frozen=True):
     type: str
     start: str
     status: str
+    end: str = ""
     tries: int = 0
     next_try: Instant | None = None
     handed_at: Instant | None = None
     ended_at: Instant | None = None
     error: str | None = None
     waiting_on: tuple[str, ...] = ()
-    produced_by: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
     location: str | None = None
     logs: str | None = None
     attempt: str | None = None
@@ -133,13 +134,14 @@ def view(instance: PipelineObject, attempt: PipelineObject | None) -> InstanceVi
         type=instance.string("type") or "",
         start=instance.string("@scheduledStartTime") or "",
         status=state,
+        end=instance.string("@scheduledEndTime") or "",
         tries=int(instance.string("@attemptCount") or 0),
         next_try=next_try(instance, attempt, ended) if state not in status.ENDED else None,
         handed_at=_instant(attempt.string("@actualStartTime")) if attempt and not offered else None,
         ended_at=ended,
         error=_first(instance, attempt, "errorMessage") or _first(instance, attempt, "errorId"),
         waiting_on=instance.refs("@waitingOn") or instance.strings("@waitingOn"),
-        produced_by=instance.refs("input"),
+        outputs=instance.refs("output"),
         location=instance.string("directoryPath") or instance.string("filePath"),
         logs=_first(attempt, instance, "@logLocation"),
         attempt=attempt.id if attempt else None,
@@ -197,8 +199,9 @@ class Watch:
 
 
 def in_order(instances: Iterable[InstanceView]) -> list[InstanceView]:
-    """By interval, then by component: as the work goes."""
-    return sorted(instances, key=lambda each: (each.start, each.is_data, each.component))
+    """As the work goes: by the interval's end, what lies within a longer interval before it."""
+    by_start = sorted(instances, key=lambda each: each.start, reverse=True)
+    return sorted(by_start, key=lambda each: (each.end, each.is_data))
 
 
 def blocked_ids(instances: Sequence[InstanceView]) -> set[str]:

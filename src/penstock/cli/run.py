@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.cli.main import INTERRUPTED_STATUS
 from penstock.cli.options import definition_argument, parameter_option
@@ -67,6 +68,7 @@ def parse_until(
     metavar="DIR",
     help="Directory for the database and logs (else a temporary one, which is kept).",
 )
+@click.option("--name", metavar="NAME", help="The pipeline's name (else the file's).")
 @click.option(
     "--tasks",
     type=click.IntRange(1, 1000),
@@ -80,6 +82,7 @@ def command(
     no_retry: bool,
     until: datetime | None,
     data: Path | None,
+    name: str | None,
     tasks: int,
 ) -> int:
     """Run a definition to its end: a server and its runners start, work, and stop.
@@ -93,6 +96,8 @@ def command(
     job = prepare(file, parameters, no_retry, until)
     if job is None:
         return 1
+    if name is not None:
+        job = replace(job, name=name)
     directory = data or Path(tempfile.mkdtemp(prefix="penstock-"))
     settings = Settings(data_dir=directory, port=0, allow_backfill=True)
     # Something that asks us to end is answered like Ctrl-C: work is called off, then all stops.

@@ -167,3 +167,7 @@ def test_the_example_runs_to_its_report(tmp_path: Path) -> None:
     assert re.search(r"^all +85902$", ran.stdout, re.MULTILINE)
     report = tmp_path / "work" / "report" / "2024-05-14-09" / "report.txt"
     assert report.read_text() in ran.stdout
+    assert f"  {report.parent.as_uri()}\n" in ran.stdout
+    shown = penstock("status", "access-log", "--data", tmp_path / "work" / "penstock")
+    assert shown.returncode == 1
+    assert shown.stderr.startswith("penstock: ")

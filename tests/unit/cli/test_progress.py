@@ -4,6 +4,7 @@ from penstock.cli.progress import (
     Watch,
     blocked_ids,
     duration,
+    in_order,
     instance_ids,
     list_pipelines,
     next_due,
@@ -135,3 +136,16 @@ def test_the_next_interval_is_due_at_its_start_or_its_end() -> None:
 def test_the_time_of_an_attempt_begins_at_its_hand_over() -> None:
     attempt = an_object("@A1", at_status="WAITING_FOR_RUNNER", at_actualStartTime=START)
     assert view(an_object("@A", at_status="WAITING_FOR_RUNNER"), attempt).handed_at is None
+
+
+def test_instances_come_as_the_work_goes() -> None:
+    def interval(name: str, start: str, end: str) -> PipelineObject:
+        times = {"at_scheduledStartTime": start, "at_scheduledEndTime": end}
+        return an_object(name, at_status="RUNNING", **times)
+
+    hour = view(interval("hour", "09:00", "10:00"), None)
+    quarters = [
+        view(interval("first", "09:00", "09:15"), None),
+        view(interval("last", "09:45", "10:00"), None),
+    ]
+    assert [each.id for each in in_order([hour, *quarters])] == ["first", "last", "hour"]
