@@ -41,8 +41,11 @@ _CACHE_KIB = 16_384
 Row = tuple[Any, ...]
 
 
-def connect(path: Path | str) -> sqlite3.Connection:
-    """A connection set up as Penstock needs it; transactions are begun by hand."""
+def connect(path: Path | str, durable: bool = True) -> sqlite3.Connection:
+    """A connection set up as Penstock needs it; transactions are begun by hand.
+
+    `durable=False` leaves syncing to the operating system: for simulations, never for a server.
+    """
     connection = sqlite3.connect(
         path,
         timeout=_BUSY_SECONDS,
@@ -51,7 +54,7 @@ def connect(path: Path | str) -> sqlite3.Connection:
         cached_statements=256,
     )
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
@@ -60,9 +63,10 @@ def connect(path: Path | str) -> sqlite3.Connection:
 class SqliteStore:
     """A store in one file (created and migrated when opened)."""
 
-    def __init__(self, path: Path, now: Instant) -> None:
+    def __init__(self, path: Path, now: Instant, durable: bool = True) -> None:
         self._path = path
-        self._writer = connect(path)
+        self._durable = durable
+        self._writer = connect(path, durable)
         migrate(self._writer, now)
         self._idle_readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
 
@@ -77,7 +81,7 @@ class SqliteStore:
         try:
             connection = self._idle_readers.get_nowait()
         except queue.Empty:
-            connection = connect(self._path)
+            connection = connect(self._path, self._durable)
         connection.execute("BEGIN")
         try:
             yield SqliteReader(connection)
