@@ -3,7 +3,7 @@
 #
 #   make run     the example pipeline, from nothing to its report; then keeps serving (ONCE=1: ends)
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
-#   make bench   performance figures   make bench BENCH_ARGS=--quick
+#   make bench   performance figures   make bench QUICK=1 (about two minutes)
 #   make lint    ruff and mypy         make format    put the code into its usual form
 #   make lock    pin the dependencies anew (needs uv)
 #   make clean   remove all that these commands made
@@ -16,6 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+QUICK ?=
 ONCE ?=
 
 # The first interpreter that works and is new enough; `make PYTHON=...` to choose.
@@ -53,7 +54,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 -q $(PYTEST_ARGS)
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m bench $(BENCH_ARGS)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH_ARGS)
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

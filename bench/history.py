@@ -1,0 +1,61 @@
+"""(e) whether a long past slows the present: lives with few and with many finished instances."""
+
+import sqlite3
+from pathlib import Path
+from statistics import median
+
+from bench.figures import Figure
+from bench.fill import fill
+from bench.ground import Ground, Measured
+from bench.processes import Server, serving
+from bench.throughput import make_fan_outs, measure_lives
+from penstock.app import DATABASE_FILE
+
+FEW = 1_000
+RATIO = 0.9
+
+
+def measure_history(ground: Ground) -> list[Figure]:
+    """Two stores, by turns; the order within a pair changes, so that drift cancels."""
+    many = ground.pick(1_000_000, 100_000)
+    tasks, pairs = ground.pick(5_000, 2_000), ground.pick(6, 2)
+    few_ids = _prepare(ground.data("few"), tasks, FEW)
+    many_ids = _prepare(ground.data("many"), tasks, many)
+    few: list[Measured] = []
+    much: list[Measured] = []
+    with serving(ground.data("few")) as one, serving(ground.data("many")) as other:
+        measure_lives(one, few_ids, tasks)
+        measure_lives(other, many_ids, tasks)
+        for number in range(pairs):
+            turns = [(one, few_ids, few), (other, many_ids, much)]
+            for server, ids, found in turns if number % 2 else reversed(turns):
+                found.append(measure_lives(server, ids, tasks))
+    ratios = [b.told.per_second / a.told.per_second for a, b in zip(few, much, strict=True)]
+    return [
+        _lives(FEW, few),
+        _lives(many, much),
+        Figure("e", "the latter / the former", median(ratios), "", RATIO),
+    ]
+
+
+def _lives(past: int, measured: list[Measured]) -> Figure:
+    value = median(each.told.per_second for each in measured)
+    return Figure("e", f"lives after {past:,} finished instances", value, "/s")
+
+
+def _prepare(data: Path, tasks: int, past: int) -> list[str]:
+    """A data directory whose pipelines have a past."""
+    with serving(data) as server:
+        pipelines = make_fan_outs(server.client(), "bench", tasks)
+        measure_lives(server, pipelines, tasks)
+        account_id = _account_of(server)
+    fill(data, account_id, "bench", past)
+    return pipelines
+
+
+def _account_of(server: Server) -> str:
+    connection = sqlite3.connect(server.data / DATABASE_FILE)
+    try:
+        return str(connection.execute("SELECT account_id FROM account").fetchone()[0])
+    finally:
+        connection.close()
