@@ -57,7 +57,7 @@ def command(
 
 
 def find_pipeline(client: "Caller", pipeline: str) -> str:
-    """The id that was given, or the one whose name it is; several of a name are an error."""
+    """The id that was given, or the newest pipeline of that name; older namesakes are mentioned."""
     from penstock.cli.progress import list_pipelines
 
     if pipeline.startswith("df-"):
@@ -65,11 +65,10 @@ def find_pipeline(client: "Caller", pipeline: str) -> str:
     found = [each for each, name in list_pipelines(client) if name == pipeline]
     if not found:
         raise click.ClickException(f"no pipeline has the name or id {pipeline!r}")
-    if len(found) > 1:
-        raise click.ClickException(
-            f"{len(found)} pipelines are named {pipeline!r}; say which: {', '.join(found)}"
-        )
-    return found[0]
+    *older, newest = found
+    if older:
+        click.echo(f"The newest {pipeline!r} of {len(found)}; older: {', '.join(older)}", err=True)
+    return newest
 
 
 def heading(pipeline_id: str, fields: dict[str, str]) -> str:

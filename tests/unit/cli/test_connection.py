@@ -89,12 +89,12 @@ def test_a_real_client_comes_back(home: dict[str, str], tmp_path: Path) -> None:
     client.close()
 
 
-def test_a_pipeline_is_found_by_id_or_name() -> None:
+def test_a_pipeline_is_found_by_id_or_name(capsys: pytest.CaptureFixture[str]) -> None:
     client = ScriptedClient()
     client.pipelines = [("df-A", "one"), ("df-B", "two"), ("df-C", "two")]
     assert find_pipeline(client, "df-X") == "df-X"
     assert find_pipeline(client, "one") == "df-A"
-    with pytest.raises(click.ClickException, match=r"2 pipelines.*df-B, df-C"):
-        find_pipeline(client, "two")
+    assert find_pipeline(client, "two") == "df-C"
+    assert "older: df-B" in capsys.readouterr().err
     with pytest.raises(click.ClickException, match="no pipeline has the name or id 'three'"):
         find_pipeline(client, "three")
