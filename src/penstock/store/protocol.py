@@ -6,7 +6,7 @@ argument; nothing here decides anything.
 """
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -21,6 +21,9 @@ from penstock.model.runtime import (
     Wait,
 )
 from penstock.model.times import Instant
+
+Selection = Literal["all", "unfinished", "failed"]
+"""Which of a pipeline's instances to page through."""
 
 
 class Task(Struct, frozen=True):
@@ -79,6 +82,28 @@ class Reader(Protocol):
     ) -> list[HistoryEvent]: ...
     def run_times(self, pipeline: int) -> tuple[Instant | None, Instant | None]:
         """The earliest and the latest interval start of all instances."""
+        ...
+
+    def pipelines_before(self, account_id: str, before: int, limit: int) -> list[Pipeline]:
+        """A page of an account's living pipelines, the newest (greatest key) first."""
+        ...
+
+    def status_counts(self, pipeline: int, most: int) -> dict[str, int]:
+        """How many unfinished instances stand how, and how many failed; counting stops at `most`.
+
+        FAILED stands for all that failed, cascaded and timed out ones too.
+        """
+        ...
+
+    def recent_starts(self, pipeline: int, limit: int) -> list[Instant]:
+        """The latest interval starts of all instances, each once, the latest first."""
+        ...
+
+    def latest_of_component(self, pipeline: int, component: str, limit: int) -> list[Instance]: ...
+    def tasks_before(
+        self, pipeline: int, selection: Selection, start: Instant, key: int, limit: int
+    ) -> list[Task]:
+        """A page of instances with their latest attempts, the latest (start, key) first."""
         ...
 
 

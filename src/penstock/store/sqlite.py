@@ -28,10 +28,19 @@ from penstock.model.runtime import (
 )
 from penstock.model.times import Instant
 from penstock.store.migrate import migrate
-from penstock.store.protocol import RangeState, Task, Waiter
+from penstock.store.protocol import RangeState, Selection, Task, Waiter
 from penstock.store.statements import load
 
-_SQL: Mapping[str, str] = {**load("pipelines.sql"), **load("instances.sql")}
+_SQL: Mapping[str, str] = {
+    **load("pipelines.sql"),
+    **load("instances.sql"),
+    **load("watching.sql"),
+}
+_PAGES: Mapping[Selection, str] = {
+    "all": "tasks_before",
+    "unfinished": "unfinished_before",
+    "failed": "failed_before",
+}
 _INSTANCE_WIDTH = len(Instance.__struct_fields__)
 _WAIT_WIDTH = len(Wait.__struct_fields__)
 _TAGS = Pipeline.__struct_fields__.index("tags")
@@ -197,6 +206,29 @@ class SqliteReader:
     def run_times(self, pipeline: int) -> tuple[Instant | None, Instant | None]:
         first, last = self._one("running_times", {"pipeline": pipeline}) or (None, None)
         return first, last
+
+    def pipelines_before(self, account_id: str, before: int, limit: int) -> list[Pipeline]:
+        parameters = {"account_id": account_id, "before": before, "limit": limit}
+        rows = self._all("pipelines_before", parameters)
+        return [pipeline for row in rows if (pipeline := _pipeline(row))]
+
+    def status_counts(self, pipeline: int, most: int) -> dict[str, int]:
+        return dict(self._all("status_counts", {"pipeline": pipeline, "most": most}))
+
+    def recent_starts(self, pipeline: int, limit: int) -> list[Instant]:
+        parameters = {"pipeline": pipeline, "limit": limit}
+        return [row[0] for row in self._all("recent_starts", parameters)]
+
+    def latest_of_component(self, pipeline: int, component: str, limit: int) -> list[Instance]:
+        parameters = {"pipeline": pipeline, "component": component, "limit": limit}
+        return [Instance(*row) for row in self._all("latest_of_component", parameters)]
+
+    def tasks_before(
+        self, pipeline: int, selection: Selection, start: Instant, key: int, limit: int
+    ) -> list[Task]:
+        parameters = {"pipeline": pipeline, "start": start, "key": key, "limit": limit}
+        rows = self._all(_PAGES[selection], parameters)
+        return [task for row in rows if (task := _task(row))]
 
 
 class SqliteTransaction(SqliteReader):

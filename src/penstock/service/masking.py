@@ -1,0 +1,141 @@
+"""Keeps secrets off what people look at: fields and parameters whose names begin with `*`.
+
+Masking such a field is not enough. A secret is there to be used, so it turns up where an expression
+put it (`command: "load --password #{*password}"`) and in what a program said of it (an error
+message). So a text made by an expression that names a secret is shown as it was written, and the
+values themselves are struck out of every other text.
+"""
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from penstock.engine.objects import text_field
+from penstock.language.expressions import has_expression
+from penstock.language.resolve import Resolved, ResolvedObject
+from penstock.model.definition import (
+    Definition,
+    Field,
+    ParameterAttribute,
+    ParameterObject,
+    ParameterValue,
+    PipelineObject,
+)
+
+MASK = "********"
+
+_SHORTEST_STRUCK_OUT = 4
+"""Shorter values would strike out parts of words; they are masked where they stand alone."""
+
+_WORD = re.compile(r"\w+")
+
+
+class Masker(Struct, frozen=True):
+    """`values` are the secrets themselves, `names` what they are called, without the `*`."""
+
+    values: tuple[str, ...]
+    names: frozenset[str]
+
+    def text(self, text: str) -> str:
+        """A text with every secret value struck out."""
+        for value in self.values:
+            if value == text or len(value) >= _SHORTEST_STRUCK_OUT:
+                text = text.replace(value, MASK)
+        return text
+
+    def optional(self, text: str | None) -> str | None:
+        """The same for a text that may be missing."""
+        return None if text is None else self.text(text)
+
+    def fields(self, fields: Iterable[Field], written: ResolvedObject | None) -> list[Field]:
+        """Evaluated fields fit to be shown; `written` is the component as the definition has it."""
+        shown: list[Field] = []
+        for field in fields:
+            source = self._telling_source(field.key, written)
+            if field.ref_value is not None:
+                shown.append(field)
+            elif field.key.startswith("*"):
+                shown.append(text_field(field.key, MASK))
+            elif source is None:
+                shown.append(text_field(field.key, self.text(field.string_value or "")))
+            elif text_field(field.key, self.text(source)) not in shown:
+                shown.append(text_field(field.key, self.text(source)))
+        return shown
+
+    def _telling_source(self, key: str, written: ResolvedObject | None) -> str | None:
+        """What the definition says of a field, if it names a secret there."""
+        for source in written.strings(key) if written is not None else ():
+            if has_expression(source) and self.names.intersection(_WORD.findall(source)):
+                return source
+        return None
+
+
+def masker_of(resolved: Resolved) -> Masker:
+    """The masker for what a compiled definition version runs."""
+    secrets = [
+        (key, field.string_value or "")
+        for item in resolved.objects.values()
+        for key, fields in item.fields.items()
+        for field in fields
+    ]
+    secrets += [(key, value) for key, values in resolved.parameters.items() for value in values]
+    return _masker(secrets)
+
+
+def mask_definition(definition: Definition) -> Definition:
+    """A definition fit to be shown."""
+    masker = _masker(_named_texts(definition))
+    return Definition(
+        tuple(_masked_object(item, masker) for item in definition.pipeline_objects),
+        tuple(_masked_parameter(item, masker) for item in definition.parameter_objects),
+        tuple(
+            ParameterValue(v.id, MASK if v.id.startswith("*") else masker.text(v.string_value))
+            for v in definition.parameter_values
+        ),
+    )
+
+
+def _masked_object(item: PipelineObject, masker: Masker) -> PipelineObject:
+    return PipelineObject(item.id, item.name, tuple(masker.fields(item.fields, None)))
+
+
+def _masked_parameter(item: ParameterObject, masker: Masker) -> ParameterObject:
+    """Of a secret parameter the default is a secret too; what else it says is not."""
+    secret = item.id.startswith("*")
+    return ParameterObject(
+        item.id,
+        tuple(
+            ParameterAttribute(
+                a.key,
+                MASK if secret and a.key == "default" else masker.text(a.string_value),
+            )
+            for a in item.attributes
+        ),
+    )
+
+
+def _named_texts(definition: Definition) -> list[tuple[str, str]]:
+    texts = [
+        (field.key, field.string_value or "")
+        for item in definition.pipeline_objects
+        for field in item.fields
+    ]
+    texts += [(v.id, v.string_value) for v in definition.parameter_values]
+    texts += [
+        (item.id, a.string_value)
+        for item in definition.parameter_objects
+        for a in item.attributes
+        if a.key == "default"
+    ]
+    return texts
+
+
+def _masker(named_texts: Iterable[tuple[str, str]]) -> Masker:
+    """Longer values go first, so that none is struck out in part only."""
+    secrets = [(key, text) for key, text in named_texts if key.startswith("*")]
+    values = {text for _, text in secrets if text and not has_expression(text)}
+    return Masker(
+        tuple(sorted(values, key=lambda value: (-len(value), value))),
+        frozenset(key.removeprefix("*") for key, _ in secrets),
+    )
