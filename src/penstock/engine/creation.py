@@ -79,13 +79,15 @@ class _Steps:
             return
         k = schedule.first_from(row.next_start)
         made = 0
-        while schedule.has(k) and row.active + made < component.max_active:
-            if due_at(component, schedule, k) > self.now:
-                self._look_again(due_at(component, schedule, k))
+        while schedule.has(k) and due_at(component, schedule, k) <= self.now:
+            if row.active + made >= component.max_active:
                 break
             self._create(component, schedule, k)
             made += 1
             k += 1
+        # Full or not: room may come before the next interval is due, and nothing else would look.
+        if schedule.has(k) and due_at(component, schedule, k) > self.now:
+            self._look_again(due_at(component, schedule, k))
         self._store(row, schedule, k, schedule.has(k), row.active + made)
 
     def advance_node(self, component: Component) -> None:
@@ -117,7 +119,7 @@ class _Steps:
         rows = [(self.plan.components[user], self.rows[user]) for user in users]
         reach = [self._reach(component, row) for component, row in rows]
         if not reach:
-            return self.now, True
+            return self.now, False
         return max(reach), any(row.open for _, row in rows)
 
     def _reach(self, component: Component, row: ComponentRow) -> Instant:
