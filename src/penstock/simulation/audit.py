@@ -1,0 +1,204 @@
+"""What must be true after every commit, recomputed from the rows by the simplest means.
+
+It shares no reasoning with the engine beyond the plan itself (who depends on whom), so a mistake
+there does not hide here.
+"""
+
+from collections.abc import Iterator
+
+from penstock.engine.intervals import Schedule
+from penstock.engine.plan import Plan
+from penstock.model.ids import instance_id
+from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline
+from penstock.model.status import (
+    ENDED,
+    PAUSED,
+    RUNNING,
+    SATISFIED,
+    WAITING_FOR_RUNNER,
+    WAITING_ON_DEPENDENCIES,
+)
+from penstock.model.times import Instant
+from penstock.simulation.world import CALLER, World
+from penstock.store.protocol import Transaction
+
+ALL = 10**9
+NEVER: Instant = 2**62
+
+
+class Violated(AssertionError):
+    """A rule that must always hold does not."""
+
+
+class _Pipeline:
+    """All rows of one pipeline, and the plan in force."""
+
+    def __init__(self, world: World, store: Transaction, row: Pipeline) -> None:
+        self.row = row
+        self.definitions = world.definitions
+        self.store = store
+        self.plan = world.definitions.plan(store, row, row.version)
+        self.rows = {each.id: each for each in store.components(row.key)}
+        self.instances = store.instances_after(row.key, "", -NEVER, ALL)
+        self.attempts = {each.key: store.attempts_of(each.key) for each in self.instances}
+        self.statuses = {(each.component, each.start): each.status for each in self.instances}
+
+    def plan_of(self, instance: Instance) -> Plan:
+        return self.definitions.plan(self.store, self.row, instance.version)
+
+
+def audit(world: World) -> None:
+    """Raise `Violated` with all that is wrong; to be hung on `World.watch`."""
+    store = world.store.begin()
+    try:
+        timers = {(each.kind, each.subject): each.due_at for each in store.due_timers(NEVER, ALL)}
+        faults = []
+        for row in store.pipelines_after(CALLER.account_id, 0, ALL):
+            if row.version:
+                found = _Pipeline(world, store, row)
+                faults += [f"{row.id} {row.state}: {fault}" for fault in _faults(found, timers)]
+    finally:
+        store.rollback()
+    if faults:
+        raise Violated("\n".join(faults))
+
+
+Timers = dict[tuple[str, int], Instant]
+
+
+def _faults(pipeline: _Pipeline, timers: Timers) -> Iterator[str]:
+    for instance in pipeline.instances:
+        name = f"{instance_id(instance.component, instance.start)} {instance.status}"
+        attempts = pipeline.attempts[instance.key]
+        for fault in (
+            *_numbers(instance, attempts),
+            *_owner(pipeline, instance, attempts, timers),
+            *_offer(pipeline, instance, attempts),
+            *_waits(pipeline, instance),
+            *_can_go_on(pipeline, instance, timers),
+        ):
+            yield f"{name}: {fault}"
+    yield from _room(pipeline)
+    yield from _state(pipeline)
+    yield from _schedules(pipeline, timers)
+
+
+def _numbers(instance: Instance, attempts: list[Attempt]) -> Iterator[str]:
+    if [each.number for each in attempts] != list(range(1, instance.attempts + 1)):
+        yield f"attempts are {[each.number for each in attempts]}, counted {instance.attempts}"
+    if any(each.status not in ENDED for each in attempts[:-1]):
+        yield "an earlier attempt has not ended"
+    if instance.status in ENDED and attempts and attempts[-1].status not in ENDED:
+        yield f"has ended, but its last attempt is {attempts[-1].status}"
+
+
+def _owner(
+    pipeline: _Pipeline, instance: Instance, attempts: list[Attempt], timers: Timers
+) -> Iterator[str]:
+    running = bool(attempts) and attempts[-1].status == RUNNING
+    if running != (instance.status == RUNNING):
+        yield f"its last attempt is {attempts[-1].status if attempts else 'not there'}"
+    if running and ("owner", instance.key) not in timers:
+        yield "no timer watches its owner"
+
+
+def _offer(pipeline: _Pipeline, instance: Instance, attempts: list[Attempt]) -> Iterator[str]:
+    offered = any(each.offered for each in attempts)
+    paused = pipeline.rows[instance.component].paused
+    should = (
+        instance.status == WAITING_FOR_RUNNER and pipeline.row.state == "SCHEDULED" and not paused
+    )
+    if offered != should:
+        yield f"offered is {offered} (paused: {paused})"
+
+
+def _waits(pipeline: _Pipeline, instance: Instance) -> Iterator[str]:
+    waits = pipeline.store.waits_of(instance.key)
+    unmet = sum(1 for wait in waits if wait.missing)
+    if instance.unmet != unmet:
+        yield f"unmet is {instance.unmet}, but {unmet} waits are not met"
+    if waits and instance.status not in {WAITING_ON_DEPENDENCIES, PAUSED}:
+        yield "still has waits"
+    plan = pipeline.plan_of(instance)
+    for wait in waits:
+        truth = sum(
+            pipeline.statuses.get((wait.target, start)) not in SATISFIED
+            for start in _expected(pipeline, plan, wait.target, wait.first, wait.last)
+        )
+        if truth != wait.missing:
+            yield f"waits for {wait.missing} of {wait.target}, in truth for {truth}"
+
+
+def _expected(
+    pipeline: _Pipeline, plan: Plan, target: str, first: Instant, last: Instant
+) -> list[Instant]:
+    """The starts in a range that have an instance or will get one."""
+    schedule = plan.components[target].schedule
+    if schedule is None:
+        return [first]
+    row = pipeline.rows[target]
+    return [
+        start
+        for start in _starts(schedule, first, last)
+        if (target, start) in pipeline.statuses or (row.open and start >= row.next_start)
+    ]
+
+
+def _starts(schedule: Schedule, first: Instant, last: Instant) -> Iterator[Instant]:
+    k = schedule.index(first)
+    while schedule.start(k) <= last:
+        yield schedule.start(k)
+        k += 1
+
+
+def _can_go_on(pipeline: _Pipeline, instance: Instance, timers: Timers) -> Iterator[str]:
+    """Something will move it: a wait, a timer, a runner, or, for the rest, a person."""
+    if instance.status != WAITING_ON_DEPENDENCIES or instance.unmet:
+        return
+    if pipeline.row.state == "SCHEDULED" and ("retry", instance.key) not in timers:
+        yield "waits for nothing"
+
+
+def _room(pipeline: _Pipeline) -> Iterator[str]:
+    if pipeline.plan.on_demand:
+        return
+    for component in pipeline.plan.components.values():
+        active = sum(
+            1
+            for each in pipeline.instances
+            if each.component == component.id and each.status not in ENDED and not each.rerun
+        )
+        if component.category == "activity" and active > component.max_active:
+            yield f"{component.id} has {active} active instances, allowed {component.max_active}"
+
+
+def _state(pipeline: _Pipeline) -> Iterator[str]:
+    unfinished = any(each.status not in ENDED for each in pipeline.instances)
+    running = any(each.status == RUNNING for each in pipeline.instances)
+    still_open = any(row.open for row in pipeline.rows.values())
+    state = pipeline.row.state
+    if state == "FINISHED" and unfinished:
+        yield "an instance is unfinished"
+    if state == "SCHEDULED" and not unfinished and not still_open:
+        yield "nothing is left to do"
+    if state == "DEACTIVATING" and not running:
+        yield "nothing runs any more"
+    if state == "INACTIVE" and running:
+        yield "something runs"
+
+
+def _schedules(pipeline: _Pipeline, timers: Timers) -> Iterator[str]:
+    """An activity with intervals left is full, or a timer knows when the next is due."""
+    if pipeline.row.state != "SCHEDULED":
+        return
+    for component in pipeline.plan.components.values():
+        row: ComponentRow = pipeline.rows[component.id]
+        if component.category != "activity" or component.schedule is None or not row.open:
+            continue
+        active = sum(
+            1
+            for each in pipeline.instances
+            if each.component == component.id and each.status not in ENDED and not each.rerun
+        )
+        if active < component.max_active and ("tick", pipeline.row.key) not in timers:
+            yield f"{component.id} has intervals left and room, but no timer"
