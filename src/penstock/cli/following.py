@@ -57,8 +57,12 @@ class Follower:
         self._sleep = sleep
         self._watch = Watch(client, pipeline_id)
 
-    def follow(self) -> None:
-        """Return when the pipeline is finished, or when nothing in it can move any more."""
+    def follow(self, runner_ended: Callable[[], str | None] = lambda: None) -> None:
+        """Return when the pipeline is finished, or when nothing in it can move any more.
+
+        `runner_ended` says how the runner ended, if it did: then an error is raised, since nobody
+        is left to do the work.
+        """
         still = 0
         with self._live() as live:
             while still < STILL_LOOKS:
@@ -67,6 +71,8 @@ class Follower:
                 changed = self._show(live)
                 if fields.get("@pipelineState") in OVER:
                     return
+                if why := runner_ended():
+                    raise click.ClickException(why)
                 still = 0 if changed or not self._stuck(fields) else still + 1
                 self._sleep(max(LOOK_SECONDS, LOOK_SHARE * (time.monotonic() - began)))
 

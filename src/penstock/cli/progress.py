@@ -7,14 +7,12 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
-from penstock.language.periods import add_periods, exact_ms, parse_datetime, parse_period
+from penstock.language.periods import add_periods, parse_datetime, parse_period
 from penstock.model import status
 from penstock.model.definition import PipelineObject
-from penstock.model.errors import DefinitionError
 from penstock.model.times import Instant, from_datetime
 
 DESCRIBE_AT_MOST = 100
-DEFAULT_RETRY_DELAY = "10 minutes"
 FAILED_STATES = frozenset({*status.FAILURES})
 
 
@@ -124,7 +122,7 @@ def views(client: Caller, pipeline_id: str, ids: Sequence[str]) -> list[Instance
 
 
 def view(instance: PipelineObject, attempt: PipelineObject | None) -> InstanceView:
-    """The view of one instance; its time of the next try follows from the latest attempt's end."""
+    """The view of one instance; `attempt` is its latest, if it has one."""
     state = instance.string("@status") or ""
     ended = _instant(attempt.string("@actualEndTime")) if attempt else None
     offered = attempt is not None and attempt.string("@status") == status.WAITING_FOR_RUNNER
@@ -136,7 +134,7 @@ def view(instance: PipelineObject, attempt: PipelineObject | None) -> InstanceVi
         status=state,
         end=instance.string("@scheduledEndTime") or "",
         tries=int(instance.string("@attemptCount") or 0),
-        next_try=next_try(instance, attempt, ended) if state not in status.ENDED else None,
+        next_try=_instant(instance.string("@nextRetryTime")),
         handed_at=_instant(attempt.string("@actualStartTime")) if attempt and not offered else None,
         ended_at=ended,
         error=_first(instance, attempt, "errorMessage") or _first(instance, attempt, "errorId"),
@@ -154,22 +152,6 @@ def _first(one: PipelineObject | None, other: PipelineObject | None, key: str) -
 
 def _instant(text: str | None) -> Instant | None:
     return from_datetime(parse_datetime(text)) if text else None
-
-
-def next_try(
-    instance: PipelineObject, attempt: PipelineObject | None, ended: Instant | None
-) -> Instant | None:
-    """When a failed attempt is followed by the next: its end and `retryDelay` (10 minutes)."""
-    waits = instance.string("@status") == status.WAITING_ON_DEPENDENCIES
-    if not (waits and attempt and ended is not None):
-        return None
-    if attempt.string("@status") not in FAILED_STATES:
-        return None
-    try:
-        delay_ms = exact_ms(parse_period(instance.string("retryDelay") or DEFAULT_RETRY_DELAY))
-    except DefinitionError:
-        return None
-    return ended + delay_ms
 
 
 class Watch:

@@ -6,7 +6,7 @@ A client of the public API like any other, except that it also starts what it sp
 import signal
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -22,10 +22,10 @@ from penstock.cli.options import definition_argument, parameter_option
 if TYPE_CHECKING:
     from penstock.app import Embedded
     from penstock.model.definition import Definition, ParameterValue
-    from penstock.runner.loop import Runner
     from penstock.wire.client import Client
 
 GRACE_SECONDS = 10.0
+LOGS = "logs"
 
 
 class Job(Struct, frozen=True):
@@ -160,14 +160,14 @@ def run_job(job: Job, server: "Embedded", directory: Path, tasks: int) -> int:
         click.echo(f"{schedule} has no end: Ctrl-C ends this run (or use --until DATE).")
     follower = Follower(client, pipeline_id, job.at_start)
     interrupted = False
-    with runner(job, server, directory, tasks):
+    with runner(job, server, directory, tasks) as runner_ended:
         try:
-            follower.follow()
+            follower.follow(runner_ended)
         except KeyboardInterrupt:
             interrupted = True
             call_off(client, pipeline_id)
     instances = follower.last_look()
-    for line in summary(instances, directory / "logs", pipeline_id, interrupted):
+    for line in summary(instances, directory / LOGS, pipeline_id, interrupted):
         click.echo(line)
     client.close()
     if any(each.failed and not (interrupted and each.canceled) for each in instances):
@@ -204,27 +204,29 @@ def call_off(client: "Client", pipeline_id: str) -> None:
 
 
 @contextmanager
-def runner(job: Job, server: "Embedded", directory: Path, tasks: int) -> "Iterator[Runner]":
-    """A runner for all worker groups, in threads of this process, stopped at the end."""
-    from penstock.runner.loop import Runner
-    from penstock.runner.options import RunnerOptions
-    from penstock.wire.client import Client
+def runner(
+    job: Job, server: "Embedded", directory: Path, tasks: int
+) -> "Iterator[Callable[[], str | None]]":
+    """A runner process for all worker groups, ended with the block.
 
-    credentials = server.credentials
-    options = RunnerOptions(
-        worker_groups=job.groups,
-        endpoint=server.endpoint,
-        access_id=credentials.access_key_id,
-        secret_key=credentials.secret_access_key,
-        output=directory / "logs",
-        tasks=tasks,
-        # The embedded server's keys mean nothing to S3 and are nobody's business in a command.
-        separate_keys=True,
+    Gives a question that is None while the runner lives, and then says how it ended.
+    """
+    from penstock.resources.local import LocalProvider
+    from penstock.resources.provider import RunnerOrder
+
+    if not job.groups:
+        yield lambda: None
+        return
+    order = RunnerOrder(
+        job.groups,
+        server.endpoint,
+        server.credentials.access_key_id,
+        server.credentials.secret_access_key,
+        directory / LOGS,
+        tasks,
     )
-    working = Runner(options, Client(server.endpoint, credentials))
-    working.start()
+    compute = LocalProvider(GRACE_SECONDS).start(order)
     try:
-        yield working
+        yield compute.ended
     finally:
-        working.stop(GRACE_SECONDS)
-        working.wait()
+        compute.stop(GRACE_SECONDS)

@@ -14,7 +14,7 @@ from penstock.cli.progress import (
 )
 from penstock.language.periods import parse_datetime
 from penstock.model.definition import Field, PipelineObject
-from penstock.model.times import MINUTE_MS, from_datetime
+from penstock.model.times import from_datetime
 from tests.unit.cli.scripted import ScriptedClient, described
 
 START = "2024-05-14T09:00:00"
@@ -55,7 +55,7 @@ def test_a_failed_try_shows_its_error_and_the_time_of_the_next() -> None:
         {"@componentParent": "A", "@headAttempt": f"@A_{START}_Attempt=1"},
         at_status="WAITING_ON_DEPENDENCIES",
         at_attemptCount="1",
-        retryDelay="2 minutes",
+        at_nextRetryTime="2024-05-14T10:02:07",
         type="ShellCommandActivity",
     )
     attempt = an_object(
@@ -72,16 +72,9 @@ def test_a_failed_try_shows_its_error_and_the_time_of_the_next() -> None:
     assert duration(seen, at("2024-05-14T12:00:00")) == "0:00:07"
 
 
-def test_the_delay_of_a_retry_is_ten_minutes_unless_given() -> None:
-    instance = an_object("@A", at_status="WAITING_ON_DEPENDENCIES")
-    attempt = an_object("@A1", at_status="TIMEDOUT", at_actualEndTime=START)
-    assert view(instance, attempt).next_try == at(START) + 10 * MINUTE_MS
-
-
-def test_no_next_try_once_it_ended_or_while_it_runs() -> None:
+def test_no_next_try_without_one_to_come() -> None:
     attempt = an_object("@A1", at_status="FAILED", at_actualEndTime=START)
-    for state in ("FAILED", "CANCELED", "RUNNING", "WAITING_FOR_RUNNER"):
-        assert view(an_object("@A", at_status=state), attempt).next_try is None
+    assert view(an_object("@A", at_status="FAILED"), attempt).next_try is None
 
 
 def test_a_running_attempt_s_time_goes_on() -> None:
