@@ -119,6 +119,7 @@ class App:
             self.directory.find,
             self.clock,
             self.settings,
+            access_log=self.settings.access_log,
             console=Console(self.context, self.directory.find),
         )
 

@@ -1,11 +1,12 @@
 """How the server's log is written: one line an event, to standard error, traces without values."""
 
+import logging
 import sys
 
 import structlog
 
 
-def configure_log(level: int) -> None:
+def configure_log(level: int = logging.INFO) -> None:
     """Set up structlog; `level` is one of `logging`'s.
 
     Traces are plain text: a renderer that shows local variables would show secrets with them.

@@ -60,6 +60,7 @@ def command(
     """
     from penstock.app import App
     from penstock.config import Settings, with_profile, with_setting
+    from penstock.log import configure_log
 
     settings = with_profile(
         Settings(data_dir=data, host=host, port=port, allow_backfill=allow_backfill), profile
@@ -69,6 +70,7 @@ def command(
             settings = with_setting(settings, name, text)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--set") from None
+    configure_log()
     app = App.open(settings)
     first_start = app.first_credential is not None
     app.serve(on_ready=lambda url: click.echo(greeting(settings, url, first_start)))
