@@ -96,9 +96,14 @@ def _deadline(view: InstanceView, attempt: Attempt, rules: Rules) -> Instant:
 
 
 def undelivered(view: InstanceView, event: Undelivered, now: Instant, rules: Rules) -> Decision:
-    """The runner was gone before it had the answer: its task is put back at once."""
+    """The runner was gone before it had the answer: its task is put back at once.
+
+    Unless the runner has been heard since: then it had the answer after all.
+    """
     attempt = view.attempt
     if attempt is None or not _is_owner(attempt, event.task) or attempt.status != RUNNING:
+        return Decision()
+    if attempt.acknowledged:
         return Decision()
     if attempt.cancel_reason is not None:
         return cancel_now(view, now, attempt.cancel_reason)

@@ -10,6 +10,7 @@ are answered before.
 """
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import random
@@ -55,6 +56,13 @@ _LOOPS_TO_SEE_A_HANG_UP = 3
 """The loop reads the end of the stream, closes the transport, and wakes the watcher: one each."""
 _LARGE_BODY_BYTES = 256 * 1024
 """From here on checking a body would hold up the loop noticeably, so a thread does it."""
+
+ON_RESET = "penstock.on_reset"
+"""Where a request's scope keeps what to do when its connection is reset after the answer.
+
+A reset, unlike an orderly end, tells that the other side has dropped what it had not yet read:
+a runner that was killed with a task on the way. The server calls it; ASGI has no word for it.
+"""
 
 _encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger("penstock.wire")
@@ -120,6 +128,7 @@ class Application:
         self._access_log = access_log
         self._new_request_id = new_request_id or request_ids()
         self._polls: set[asyncio.Future[None]] = set()
+        self._background: set[asyncio.Future[None]] = set()
         self._stopping = False
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -182,7 +191,7 @@ class Application:
         else:
             request = understand()
         if call.operation == _POLL:
-            await self._poll(call, credential.caller, request, receive, send)
+            await self._poll(call, credential.caller, request, scope, receive, send)
             return
         answer = await self._service.call(call.operation, credential.caller, request, None)
         encoded = b"" if answer is None else _encode(answer)
@@ -240,7 +249,13 @@ class Application:
         return self._shapes.decode(operation, body)
 
     async def _poll(
-        self, call: _Call, caller: Caller, request: Request, receive: Receive, send: Send
+        self,
+        call: _Call,
+        caller: Caller,
+        request: Request,
+        scope: Message,
+        receive: Receive,
+        send: Send,
     ) -> None:
         """Answer a poll, and take back its task if nobody is there any more to get it."""
         poll = _Poll(receive)
@@ -263,6 +278,18 @@ class Application:
             if task is not None:
                 await self._service.undelivered(caller, task)
             raise _HungUp from error
+        if task is not None:
+            scope[ON_RESET] = functools.partial(self._take_back_later, caller, task)
+
+    def _take_back_later(self, caller: Caller, task: PollForTaskAnswer) -> None:
+        taking = asyncio.ensure_future(self._take_back(caller, task))
+        self._background.add(taking)
+        taking.add_done_callback(self._background.discard)
+
+    async def _take_back(self, caller: Caller, task: PollForTaskAnswer) -> None:
+        # Should it fail, the task comes back when nobody has acknowledged it in time.
+        with contextlib.suppress(ApiError):
+            await self._service.undelivered(caller, task)
 
     async def _send_error(self, send: Send, call: _Call, error: ApiError) -> None:
         body = _encode({"__type": error.code, "message": str(error)})

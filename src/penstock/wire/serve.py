@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from penstock.wire.app import Application, request_ids
+from penstock.wire.app import ON_RESET, Application, request_ids
 
 _BACKLOG = 8192
 _KEEP_ALIVE_SECONDS = 120
@@ -130,6 +130,13 @@ class _Protocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # The scope is the last request's: a client that has sent another had read the answer.
+        scope: Any = self.scope
+        if isinstance(exc, ConnectionResetError) and scope is not None and ON_RESET in scope:
+            scope[ON_RESET]()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
