@@ -14,6 +14,7 @@ from penstock.engine.events import (
     ClearTimer,
     Decision,
     EndTask,
+    HastenTimer,
     OwnerDeadline,
     Report,
     RetryDue,
@@ -144,7 +145,14 @@ def report(view: InstanceView, event: Report, now: Instant, rules: Rules) -> Dec
         reported_at=now,
         fields=_merge_fields(attempt.fields, event.fields),
     )
-    return Decision((TouchAttempt(reported),), answer=ReportTaskProgressAnswer(canceled=False))
+    changes: tuple[Change, ...] = (TouchAttempt(reported),)
+    if not attempt.acknowledged and view.place.component.report_timeout_ms < (
+        rules.acknowledge_timeout_ms
+    ):
+        # The timer stands at the end of the acknowledgement's time, which is the later here.
+        deadline = _deadline(view, reported, rules)
+        changes += (HastenTimer(Timer("owner", view.instance.key, deadline)),)
+    return Decision(changes, answer=ReportTaskProgressAnswer(canceled=False))
 
 
 def _merge_fields(kept: str | None, new: tuple[Field, ...]) -> str | None:
