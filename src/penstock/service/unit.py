@@ -93,7 +93,12 @@ class Unit:
         self._rows.clear()
 
     def run(self, event: Event, view: View | None = None) -> Any:
-        """Decide an event and all that follows from it; answers the first decision's answer."""
+        """Decide an event and all that follows from it; answers the first decision's answer.
+
+        What follows from a decision comes before what was already waiting: an instance's end must
+        have been told to those that wait for it before anyone counts anew what is still missing,
+        or it would be counted twice.
+        """
         first: Decision | None = None
         events: deque[Event] = deque((event,))
         while events:
@@ -108,7 +113,7 @@ class Unit:
             decision = decide(view, event, self.now, self.rules)
             view = None
             self.save(decision)
-            events.extend(decision.follow)
+            events.extendleft(reversed(decision.follow))
             first = first or decision
         return first.answer if first is not None else None
 
