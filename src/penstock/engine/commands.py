@@ -111,7 +111,8 @@ def resume(view: InstanceView, event: ResumeInstance, now: Instant, rules: Rules
         )
     waiting = move(instance, PAUSED if paused else WAITING_ON_DEPENDENCIES)
     if instance.unmet:
-        return Decision((UpdateInstance(waiting),))
+        # What it waits for may have failed meanwhile, which a paused instance is not told.
+        return Decision((UpdateInstance(waiting),), (Await(instance.key),))
     if instance.retry_at is not None and instance.retry_at > now:
         timer = SetTimer(Timer("retry", instance.key, instance.retry_at))
         return Decision((UpdateInstance(waiting), timer))
@@ -138,8 +139,8 @@ def cancel(view: InstanceView, event: CancelInstance, now: Instant, rules: Rules
 def rerun(view: InstanceView, event: RerunInstance, now: Instant, rules: Rules) -> Decision:
     """Run an ended instance again, with a new set of attempts, numbered on.
 
-    With `cascade` (its own mode counts) the consumers that its failure took down run again with
-    it. A FINISHED pipeline is revived.
+    With `cascade` (the mode of the object that was asked for) the consumers that its failure took
+    down run again with it, and theirs. A FINISHED pipeline is revived.
     """
     instance = view.instance
     if instance.status not in ENDED:
@@ -162,8 +163,11 @@ def rerun(view: InstanceView, event: RerunInstance, now: Instant, rules: Rules) 
     if instance.status in SATISFIED:
         follow.append(Unsettled(instance))
     follow.append(Await(instance.key))
-    if view.place.component.cascade:
-        follow.extend(RerunInstance(taken.key, event.reason) for taken in view.cascaded)
+    cascade = view.place.component.cascade if event.cascade is None else event.cascade
+    if cascade:
+        follow.extend(
+            RerunInstance(taken.key, event.reason, cascade=True) for taken in view.cascaded
+        )
     changes = (UpdateInstance(again), record(again, now, "RERUN", event.reason), *_revive(view))
     return Decision(changes, tuple(follow))
 
@@ -176,6 +180,7 @@ def _revive(view: InstanceView) -> tuple[Change, ...]:
 
 
 def _end_by_hand(view: InstanceView, status: Status, now: Instant, what: str) -> Decision:
+    before = view.instance.status
     ended = end_instance(view.instance, status, now)
     return Decision(
         (
@@ -185,7 +190,7 @@ def _end_by_hand(view: InstanceView, status: Status, now: Instant, what: str) ->
             *close_attempt(view.attempt, status, now),
             record(ended, now, what),
         ),
-        (Settled(ended),),
+        (Settled(ended, was_satisfied=before in SATISFIED),),
     )
 
 

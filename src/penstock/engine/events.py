@@ -57,9 +57,10 @@ class Await(Struct, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """An instance has ended; its dependents learn it."""
+    """An instance has ended; its dependents learn it, unless they could go on before already."""
 
     instance: Instance
+    was_satisfied: bool = False
 
 
 class Unsettled(Struct, frozen=True):
@@ -132,8 +133,11 @@ class CancelInstance(Struct, frozen=True):
 
 
 class RerunInstance(Struct, frozen=True):
+    """`cascade`: with all that its failure took down; None leaves that to the component's mode."""
+
     instance: int
     reason: str = "rerun by request"
+    cascade: bool | None = None
 
 
 class FinishInstance(Struct, frozen=True):

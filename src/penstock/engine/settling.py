@@ -20,16 +20,16 @@ from penstock.engine.lifecycle import cascade_fail, make_ready, move
 from penstock.engine.views import CheckView, Place, Rules, SettledView, Waiting
 from penstock.model.ids import instance_id
 from penstock.model.runtime import Instance
-from penstock.model.status import SATISFIED, WAITING_ON_DEPENDENCIES
+from penstock.model.status import FINISHED, SATISFIED, SKIPPED, WAITING_ON_DEPENDENCIES
 from penstock.model.times import Instant
 
 
 def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> Decision:
     """An instance has ended: dependents go on or fail with it; its component makes room."""
     instance = event.instance
-    changes: list[Change] = [_health(view.place, instance, now)]
+    changes: list[Change] = [*_health(view.place, instance, now)]
     follow: list[Event] = []
-    for waiting in view.waiting:
+    for waiting in () if event.was_satisfied else view.waiting:
         if instance.status in SATISFIED:
             decision = _meet(waiting, now)
         else:
@@ -42,12 +42,16 @@ def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> De
     return Decision(tuple(changes), tuple(follow))
 
 
-def _health(place: Place, instance: Instance, now: Instant) -> PutComponent:
-    """HEALTHY or ERROR by the instance that ended last (guide: "pipeline health status")."""
-    health = "HEALTHY" if instance.status in SATISFIED else "ERROR"
-    return PutComponent(
-        replace(place.row, health=health, health_start=instance.start, health_at=now)
-    )
+def _health(place: Place, instance: Instance, now: Instant) -> tuple[Change, ...]:
+    """HEALTHY or ERROR by the instance that ended last (guide: "pipeline health status").
+
+    One that was skipped says nothing about health.
+    """
+    if instance.status == SKIPPED:
+        return ()
+    health = "HEALTHY" if instance.status == FINISHED else "ERROR"
+    row = replace(place.row, health=health, health_start=instance.start, health_at=now)
+    return (PutComponent(row),)
 
 
 def _has_backlog(place: Place, now: Instant) -> bool:

@@ -154,13 +154,17 @@ async def set_status(context: Context, caller: Caller, request: SetStatusRequest
 
     def change(unit: Unit) -> None:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
+        if pipeline.state == "FINISHED" and not context.settings.revive_finished:
+            raise InvalidRequest(
+                f"Pipeline {pipeline.id} is FINISHED; its objects cannot be changed"
+            )
         names = {key: _parse(pipeline, key) for key in request.object_ids}
         _refuse_wrong_kind(status, names)
         if status in _COMPONENT_COMMANDS:
             for key in names:
                 _pause(unit, pipeline, key, paused=_COMPONENT_COMMANDS[status])
             return
-        _command(context, unit, pipeline, names, _INSTANCE_COMMANDS[status], caller)
+        _command(unit, pipeline, names, _INSTANCE_COMMANDS[status], caller)
 
     await context.writer.submit(change)
 
@@ -186,15 +190,12 @@ def _pause(unit: Unit, pipeline: Pipeline, component: str, paused: bool) -> None
 
 
 def _command(
-    context: Context,
     unit: Unit,
     pipeline: Pipeline,
     names: dict[str, ObjectName],
     status: str,
     caller: Caller,
 ) -> None:
-    if pipeline.state == "FINISHED" and not context.settings.revive_finished:
-        raise InvalidRequest(f"Pipeline {pipeline.id} is FINISHED; its objects cannot be changed")
     tasks = [_task(unit.store, pipeline, key, name) for key, name in names.items()]
     for task in tasks:
         refuse_command(view_of(unit, task), status)
