@@ -243,9 +243,7 @@ def test_two_on_demand_runs_in_one_second_have_times_of_their_own(make_world):
 
 
 def test_on_demand_runs_are_limited_but_blocked_ones_do_not_count(world):
-    pipeline = world.begin(
-        on_demand(activity("A", maximumRetries="0"), activity("B", "A"))
-    )
+    pipeline = world.begin(on_demand(activity("A", maximumRetries="0"), activity("B", "A")))
     with pytest.raises(InvalidRequest, match=r"1 on-demand run.*allows 1"):
         world.activate(pipeline)
     Runner(world, lambda name: Work("FAILED"))
