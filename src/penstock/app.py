@@ -20,7 +20,7 @@ from penstock.access.identity import Credential, Directory
 from penstock.access.secrets import Cipher, open_cipher
 from penstock.clock import Clock, system_clock
 from penstock.config import Settings
-from penstock.console.pages import Console
+from penstock.console.site import Console
 from penstock.engine.views import Rules
 from penstock.service.context import Context
 from penstock.service.core import Core
@@ -63,6 +63,7 @@ class App:
         self.first_credential: Credential | None = None
         """The key made at the first start, the only time that its secret is at hand."""
         self._identity = identity
+        self._console_key = cipher.derive("console sessions")
         self.context = make_context(settings, clock, store, cipher, randomness)
 
     @classmethod
@@ -120,7 +121,7 @@ class App:
             self.clock,
             self.settings,
             access_log=self.settings.access_log,
-            console=Console(self.context, self.directory.find),
+            console=Console(self.context, self.directory.find, self._console_key),
         )
 
         def ready() -> None:

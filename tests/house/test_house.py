@@ -56,7 +56,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "access": frozenset({"msgspec", "cryptography"}),
     "service": frozenset({"msgspec", "structlog"}),
     "wire": frozenset({"msgspec", "structlog", "uvicorn", "uvloop", "httptools"}),
-    "console": frozenset({"msgspec", "structlog"}),
+    "console": frozenset({"jinja2", "markupsafe", "msgspec", "structlog"}),
     "runner": frozenset({"msgspec", "structlog", "obstore", "botocore"}),
     "resources": frozenset({"msgspec", "structlog"}),
     "simulation": frozenset({"msgspec"}),

@@ -1,1 +1,1 @@
-"""The web console: pipelines and their instances, for people."""
+"""The web console: pipelines and their instances, for people. It reads and never changes."""

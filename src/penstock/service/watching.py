@@ -8,8 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.engine.plan import Plan
+from penstock.language.forms import to_cli
 from penstock.model.caller import Caller
-from penstock.model.definition import Definition, Field
+from penstock.model.definition import Field
 from penstock.model.errors import InvalidRequest
 from penstock.model.ids import parse_object_id
 from penstock.model.runtime import Attempt, ComponentRow, HistoryEvent, Instance, Pipeline, Wait
@@ -29,6 +30,9 @@ INTERVALS_SHOWN = 24
 MOST_COUNTED = 10_000
 MOST_SHOWN = 200
 """Of an instance's attempts and events, the latest."""
+
+SELECTIONS: dict[str, Selection] = {"all": "all", "unfinished": "unfinished", "failed": "failed"}
+"""Which instances a page of them holds."""
 
 _LAST = 2**62
 """Above every key and every instant."""
@@ -125,10 +129,10 @@ class Portrait(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """A definition as it was put, secrets masked; None if none was."""
+    """A definition as it was put, in the command line's form, secrets masked; None if none was."""
 
     pipeline: Pipeline
-    definition: Definition | None
+    document: dict[str, object] | None
     has_active: bool
 
 
@@ -362,7 +366,7 @@ async def written_definition(
         if active and not version:
             return Written(pipeline, None, has_active=False)
         found = context.definitions.load(store, pipeline.key, version)
-        masked = None if found is None else mask_definition(found)
-        return Written(pipeline, masked, has_active=bool(pipeline.version))
+        document = None if found is None else to_cli(mask_definition(found))
+        return Written(pipeline, document, has_active=bool(pipeline.version))
 
     return await context.read(ask)

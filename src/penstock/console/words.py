@@ -1,0 +1,103 @@
+"""How figures, times and states read on a page. Pure; templates call these as filters."""
+
+from urllib.parse import quote
+
+from penstock.model.ids import instance_id
+from penstock.model.runtime import Attempt, Instance
+from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant, format_instant
+
+STATUS_WORDS = {
+    "WAITING_ON_DEPENDENCIES": "waiting on dependencies",
+    "WAITING_FOR_RUNNER": "waiting for a runner",
+    "RUNNING": "running",
+    "FINISHED": "finished",
+    "FAILED": "failed",
+    "CANCELED": "canceled",
+    "CASCADE_FAILED": "cascade failed",
+    "TIMEDOUT": "timed out",
+    "PAUSED": "paused",
+    "SKIPPED": "skipped",
+}
+"""States of instances and attempts."""
+
+NOTHING = "\N{EN DASH}"
+
+_UNITS = (
+    (DAY_MS, "d", HOUR_MS, "h"),
+    (HOUR_MS, "h", MINUTE_MS, "min"),
+    (MINUTE_MS, "min", SECOND_MS, "s"),
+)
+
+
+def status_words(status: str) -> str:
+    """A state as people read it; what is unknown is only put in lower case."""
+    return STATUS_WORDS.get(status, status.replace("_", " ").lower())
+
+
+def status_class(status: str) -> str:
+    """The style sheet's name for a state."""
+    return "s-" + status.lower().replace("_", "-")
+
+
+def moment(instant: Instant | None) -> str:
+    """`2024-05-14 09:15:00`, or a dash."""
+    return NOTHING if instant is None else format_instant(instant).replace("T", " ")
+
+
+def day(instant: Instant) -> str:
+    """`2024-05-14`."""
+    return format_instant(instant)[:10]
+
+
+def minute(instant: Instant) -> str:
+    """`09:15`."""
+    return format_instant(instant)[11:16]
+
+
+def duration(milliseconds: int | None) -> str:
+    """`340 ms`, `4.2 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`, or a dash."""
+    if milliseconds is None or milliseconds < 0:
+        return NOTHING
+    if milliseconds < SECOND_MS:
+        return f"{milliseconds} ms"
+    if milliseconds < MINUTE_MS:
+        return f"{milliseconds / SECOND_MS:.1f} s"
+    unit_ms, unit, part_ms, part = next(each for each in _UNITS if milliseconds >= each[0])
+    whole, rest = divmod(milliseconds, unit_ms)
+    return f"{whole:,} {unit}" + (f" {rest // part_ms} {part}" if rest >= part_ms else "")
+
+
+def span(instance: Instance) -> str:
+    """An instance's interval, as short as it can be said."""
+    if instance.end <= instance.start:
+        return moment(instance.start)
+    start, end = moment(instance.start), moment(instance.end)
+    start_text, end_text = start.removesuffix(":00"), end.removesuffix(":00")
+    return f"{start_text} {NOTHING} {end_text[11:] if start[:10] == end[:10] else end_text}"
+
+
+def count(number: int, most: int) -> str:
+    """`1,204`, or `10,000+` where counting stopped."""
+    return f"{number:,}{'+' if number >= most else ''}"
+
+
+def run_ms(attempt: Attempt | None, now: Instant) -> int | None:
+    """How long an attempt ran, or has been running; None if no runner took it."""
+    if attempt is None or attempt.handed_at is None:
+        return None
+    return (attempt.ended_at or now) - attempt.handed_at
+
+
+def pipeline_path(pipeline_id: str) -> str:
+    """Where a pipeline's page is."""
+    return f"/pipelines/{quote(pipeline_id, safe='')}"
+
+
+def object_path(object_id: str, pipeline_id: str) -> str:
+    """Where a component's or an instance's page is."""
+    return f"{pipeline_path(pipeline_id)}/objects/{quote(object_id, safe='@')}"
+
+
+def instance_name(instance: Instance) -> str:
+    """An instance's id."""
+    return instance_id(instance.component, instance.start)
