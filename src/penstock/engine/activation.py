@@ -153,8 +153,13 @@ def _take_up_again(view: ActivateView, event: Activate) -> Iterable[Event]:
 
 
 def _is_skipped(instance: Instance, start_at: Instant | None) -> bool:
-    begun = instance.tries > (1 if instance.status == WAITING_FOR_RUNNER else 0)
-    return start_at is not None and instance.start < start_at and not begun
+    if start_at is None or instance.start >= start_at or instance.rerun:
+        return False
+    # A first task that waits in the queue, or was held back from it by a pause, has not begun.
+    offered = instance.status == WAITING_FOR_RUNNER or (
+        instance.status == PAUSED and instance.retry_at is None
+    )
+    return instance.tries <= (1 if offered else 0)
 
 
 def deactivate(view: DeactivateView, event: Deactivate, now: Instant, rules: Rules) -> Decision:

@@ -126,7 +126,9 @@ def cancel(view: InstanceView, event: CancelInstance, now: Instant, rules: Rules
         return Decision()
     if instance.status != RUNNING or attempt is None:
         return cancel_now(view, now, event.reason, event.revive)
-    asked = replace(instance, cancel_reason=event.reason, revive=event.revive)
+    # What a person has cancelled stays cancelled, whether the deactivation came before or after.
+    by_person = instance.cancel_reason is not None and not instance.revive
+    asked = replace(instance, cancel_reason=event.reason, revive=event.revive and not by_person)
     return Decision(
         (
             UpdateInstance(asked),

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from penstock.engine.events import (
     Change,
+    CheckPipeline,
     ClearTimer,
     Decision,
     DropWaits,
@@ -87,7 +88,7 @@ def ready(
     if place.row.paused:
         return move(instance, PAUSED, unmet=0), (), ()
     if place.pipeline.state != "SCHEDULED":
-        return move(instance, WAITING_ON_DEPENDENCIES, unmet=0, retry_at=None), (), ()
+        return move(instance, WAITING_ON_DEPENDENCIES, unmet=0), (), ()
     try:
         worker_group = worker_group_of(place.plan, place.component, instance)
     except DefinitionError as error:
@@ -123,6 +124,13 @@ def make_ready(place: Place, instance: Instance, now: Instant, waited: bool = Fa
     return Decision((UpdateInstance(after), *drop, *changes), follow)
 
 
+def _come_to_rest(place: Place) -> tuple[Event, ...]:
+    """A task that has left its runner without ending may be the last that a deactivation awaits."""
+    if place.pipeline.state != "DEACTIVATING":
+        return ()
+    return (CheckPipeline(place.pipeline.key),)
+
+
 def put_back(view: InstanceView, attempt: Attempt, now: Instant, why: str) -> Decision:
     """Offer a task again, at its old place in the queue; whoever held it is no longer its owner.
 
@@ -145,7 +153,8 @@ def put_back(view: InstanceView, attempt: Attempt, now: Instant, why: str) -> De
             UpdateInstance(move(view.instance, status)),
             ClearTimer("owner", view.instance.key),
             record(view.instance, now, WAITING_FOR_RUNNER, why, attempt.number),
-        )
+        ),
+        _come_to_rest(place),
     )
 
 
@@ -175,9 +184,9 @@ def fail_attempt(
     waiting = move(instance, status, retry_at=retry_at, **errors)
     if retry_at <= now:
         again = make_ready(place, waiting, now)
-        return Decision((*changes, *again.changes), again.follow)
+        return Decision((*changes, *again.changes), again.follow + _come_to_rest(place))
     timer = SetTimer(Timer("retry", instance.key, retry_at))
-    return Decision((*changes, UpdateInstance(waiting), timer))
+    return Decision((*changes, UpdateInstance(waiting), timer), _come_to_rest(place))
 
 
 def cancel_now(view: InstanceView, now: Instant, reason: str, revive: bool = False) -> Decision:
