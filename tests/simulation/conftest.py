@@ -13,7 +13,7 @@ from tests.simulation.scenes import T0
 
 @pytest.fixture(autouse=True)
 def no_hidden_faults() -> Iterator[None]:
-    """A timer or a deferred event that fails is logged, so that others go on; here it is a fault."""
+    """A timer or deferred event that fails is logged, and others go on; here it is a fault."""
     with structlog.testing.capture_logs() as lines:
         yield
     assert not [line for line in lines if line["log_level"] in {"error", "critical"}]

@@ -1,4 +1,4 @@
-"""Hand-over, acknowledgement, progress, retries, timeouts: one owner, and every try accounted for."""
+"""Hand-over, acknowledgement, progress, retries, timeouts: one owner, every try counted."""
 
 import pytest
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from penstock.engine.intervals import Schedule
 from penstock.engine.plan import Plan
 from penstock.model.ids import instance_id
-from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline
+from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, TimerKind
 from penstock.model.status import (
     ENDED,
     PAUSED,
@@ -63,7 +63,7 @@ def audit(world: World) -> None:
         raise Violated("\n".join(faults))
 
 
-Timers = dict[tuple[str, int], Instant]
+Timers = dict[tuple[TimerKind, int], Instant]
 
 
 def _faults(pipeline: _Pipeline, timers: Timers) -> Iterator[str]:
