@@ -62,9 +62,11 @@ def _environment() -> "Environment":
     environment.filters.update(
         count=words.count,
         duration=words.duration,
+        every=words.every,
         json=highlighted_json,
         minute=words.minute,
         moment=words.moment,
+        moment_after=words.moment_after,
         object_path=words.object_path,
         pipeline_path=words.pipeline_path,
         span=words.span,

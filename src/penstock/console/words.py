@@ -44,6 +44,12 @@ def moment(instant: Instant | None) -> str:
     return NOTHING if instant is None else format_instant(instant).replace("T", " ")
 
 
+def moment_after(instant: Instant | None, earlier: Instant | None) -> str:
+    """The same beside an earlier moment: on the same day its time alone is enough."""
+    text = moment(instant)
+    return text[11:] if earlier is not None and text[:10] == moment(earlier)[:10] else text
+
+
 def day(instant: Instant) -> str:
     """`2024-05-14`."""
     return format_instant(instant)[:10]
@@ -52,6 +58,11 @@ def day(instant: Instant) -> str:
 def minute(instant: Instant) -> str:
     """`09:15`."""
     return format_instant(instant)[11:16]
+
+
+def every(period: str) -> str:
+    """`15 minutes`, but `hour` for `1 hour`."""
+    return period.removeprefix("1 ")
 
 
 def duration(milliseconds: int | None) -> str:

@@ -51,24 +51,27 @@ class Masker(Struct, frozen=True):
     def fields(self, fields: Iterable[Field], written: ResolvedObject | None) -> list[Field]:
         """Evaluated fields fit to be shown; `written` is the component as the definition has it."""
         shown: list[Field] = []
+        telling: set[str] = set()
         for field in fields:
-            source = self._telling_source(field.key, written)
+            key = field.key
             if field.ref_value is not None:
                 shown.append(field)
-            elif field.key.startswith("*"):
-                shown.append(text_field(field.key, MASK))
-            elif source is None:
-                shown.append(text_field(field.key, self.text(field.string_value or "")))
-            elif text_field(field.key, self.text(source)) not in shown:
-                shown.append(text_field(field.key, self.text(source)))
+            elif key.startswith("*"):
+                shown.append(text_field(key, MASK))
+            elif key not in telling:
+                texts = self._telling_texts(key, written)
+                telling.update([key] if texts else [])
+                texts = texts or (field.string_value or "",)
+                shown.extend(text_field(key, self.text(text)) for text in texts)
         return shown
 
-    def _telling_source(self, key: str, written: ResolvedObject | None) -> str | None:
-        """What the definition says of a field, if it names a secret there."""
-        for source in written.strings(key) if written is not None else ():
-            if has_expression(source) and self.names.intersection(_WORD.findall(source)):
-                return source
-        return None
+    def _telling_texts(self, key: str, written: ResolvedObject | None) -> tuple[str, ...]:
+        """All that the definition says of a field, if it names a secret there; else nothing."""
+        texts = written.strings(key) if written is not None else ()
+        tells = any(
+            has_expression(text) and self.names.intersection(_WORD.findall(text)) for text in texts
+        )
+        return texts if tells else ()
 
 
 def masker_of(resolved: Resolved) -> Masker:

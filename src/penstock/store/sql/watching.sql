@@ -21,8 +21,8 @@ SELECT 'FAILED', count(*) FROM (
 ) AS failed;
 
 -- name: recent_starts
--- The latest interval starts of a pipeline's instances, each once, the latest first. Among the ended
--- ones each is one step down the index, however many instances share it.
+-- The latest interval starts of a pipeline's instances, each once, the latest first. Among the
+-- ended ones each is one step down the index, however many instances share it.
 WITH RECURSIVE recent (start, number) AS (
     SELECT
         (SELECT max(start) FROM instance WHERE pipeline = :pipeline AND ended_at IS NOT NULL), 1
