@@ -3,6 +3,7 @@
 #
 #   make run     the example pipeline, from nothing to its report; then keeps serving (ONCE=1: ends)
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
+#   make fuzz    many more hostile requests than `make test` sends, and new ones each time
 #   make bench   performance figures   make bench QUICK=1 (about two minutes)
 #   make lint    ruff and mypy         make format    put the code into its usual form
 #   make lock    pin the dependencies anew (needs uv)
@@ -18,6 +19,8 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 QUICK ?=
 ONCE ?=
+FUZZ_REQUESTS ?= 200000
+FUZZ_SEED ?= $(shell date +%s)
 
 # The first interpreter that works and is new enough; `make PYTHON=...` to choose.
 PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do \
@@ -27,7 +30,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 EXAMPLE := examples/access-log
 EXAMPLE_DIR := build/access-log
 
-.PHONY: help run test bench lint format lock clean
+.PHONY: help run test fuzz bench lint format lock clean
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -52,6 +55,10 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 -q $(PYTEST_ARGS)
+
+fuzz: $(VENV)/dev.stamp
+	FUZZ_REQUESTS=$(FUZZ_REQUESTS) FUZZ_SEED=$(FUZZ_SEED) \
+		$(BIN)/python -m pytest -q tests/conformance/test_fuzz.py
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH_ARGS)
