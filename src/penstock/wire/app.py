@@ -81,8 +81,8 @@ class NothingThere(UnknownOperation):
     status = 404
 
 
-class _HungUp(Exception):
-    """The client went away before its request was whole; there is nobody to answer."""
+class ClientGone(OSError):
+    """The client went away; there is nobody to answer. The server's `send` raises it, too."""
 
 
 class _Call(Struct):
@@ -133,6 +133,10 @@ class Application:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request; anything that is not HTTP goes to the console or is not answered."""
+        with contextlib.suppress(ClientGone):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             method, path = scope["method"], scope["path"]
             if method == "POST" and path == "/":
@@ -162,7 +166,7 @@ class Application:
         except ApiError as error:
             status = error.status
             await self._send_error(send, call, error)
-        except _HungUp:
+        except ClientGone:
             status = 0
         except Exception:  # noqa: BLE001 - whatever it is, the caller gets an answer
             status = 500
@@ -218,7 +222,7 @@ class Application:
                 raise self._too_large()
             if not message.get("more_body"):
                 return b"".join(chunks)
-        raise _HungUp
+        raise ClientGone
 
     def _too_large(self) -> RequestTooLarge:
         return RequestTooLarge(f"The body may have at most {self._max_body_bytes} bytes.")
@@ -277,7 +281,7 @@ class Application:
         except Exception as error:
             if task is not None:
                 await self._service.undelivered(caller, task)
-            raise _HungUp from error
+            raise ClientGone from error
         if task is not None:
             scope[ON_RESET] = functools.partial(self._take_back_later, caller, task)
 

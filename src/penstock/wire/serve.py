@@ -6,7 +6,7 @@ import resource
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from penstock.wire.app import ON_RESET, Application, request_ids
+from penstock.wire.app import ON_RESET, Application, ClientGone, request_ids
 
 _BACKLOG = 8192
 _KEEP_ALIVE_SECONDS = 120
@@ -124,6 +124,8 @@ class _Protocol(HttpToolsProtocol):
 
     _in_head = True
     _head_bytes = 0
+    _cycles: Sequence[RequestResponseCycle] = ()
+    """The requests that are not answered yet: one, unless a client sends before it has read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -132,6 +134,10 @@ class _Protocol(HttpToolsProtocol):
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # The base tells only the newest of pipelined requests.
+        for cycle in self._cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
         # The scope is the last request's: a client that has sent another had read the answer.
         scope: Any = self.scope
@@ -155,6 +161,8 @@ class _Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         # The base makes its own kind of cycle, whose task has not run yet.
         self.cycle.__class__ = _Cycle
+        waiting = [cycle for cycle in self._cycles if not cycle.response_complete]
+        self._cycles = (*waiting, self.cycle)
 
     def send_400_response(self, msg: str) -> None:
         body = msgspec.json.encode({"__type": "SerializationException", "message": msg})
@@ -174,12 +182,17 @@ class _Cycle(RequestResponseCycle):
     """Sends a small answer's head and body in one piece.
 
     The base writes twice, which costs a system call here, a packet, and a second waking of the
-    client: a tenth of an answered call. Streams and answers to HEAD go the base's way.
+    client: a tenth of an answered call. Streams and answers to HEAD go the base's way. When the
+    client has gone, `send` raises ClientGone.
     """
 
     _head: HTTPResponseStartEvent | None = None
 
     async def send(self, message: ASGISendEvent) -> None:
+        if self.disconnected or self.transport.is_closing():
+            # The base would say nothing, and so lose a task; or write, which is an error by now.
+            self.disconnected = True
+            raise ClientGone("the client has hung up")
         if message["type"] == "http.response.start" and self._head is None:
             self._head = message
             return
@@ -198,7 +211,7 @@ class _Cycle(RequestResponseCycle):
             not body.get("more_body", False)
             and length in head["headers"]
             and self.scope["method"] != "HEAD"
-            and not (self.response_started or self.disconnected or self.flow.write_paused)
+            and not (self.response_started or self.flow.write_paused)
         )
 
     def _send_whole(self, head: HTTPResponseStartEvent, body: bytes) -> None:
