@@ -444,6 +444,22 @@ def test_a_client_that_dies_with_its_answer_unread_gets_no_task(
     client.set_task_status(taskId=task["taskId"], taskStatus="FINISHED")
 
 
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_client_that_asks_for_more_and_hangs_up_gets_no_task(
+    server: Server, client: Any, name: str, reset: bool
+) -> None:
+    """It sends a second request on the connection before it has read the task, and is gone."""
+    pipeline = activated(client, name, ondemand(name), shell("A"))
+    poll = RawConnection(server.port, server.credentials)
+    with server.halted():
+        for operation in ("PollForTask", "ListPipelines", "PollForTask"):
+            poll.send(operation, {"workerGroup": name} if operation == "PollForTask" else {})
+        hang_up(poll, reset)
+    task = take(client, name)
+    assert task["pipelineId"] == pipeline
+    client.set_task_status(taskId=task["taskId"], taskStatus="FINISHED")
+
+
 def test_a_client_that_closes_after_reading_keeps_its_task(
     server: Server, client: Any, name: str
 ) -> None:

@@ -15,6 +15,11 @@ def everything(caller: Client) -> dict[str, Any]:
     return {pipeline: _pipeline(caller, pipeline) for pipeline in pipelines(caller)}
 
 
+def one(caller: Client, pipeline: str) -> dict[str, Any]:
+    """Everything of one pipeline, and the names of the others."""
+    return {"pipelines": pipelines(caller), pipeline: _pipeline(caller, pipeline)}
+
+
 def pipelines(caller: Client) -> list[str]:
     """The ids of all pipelines."""
     return [
