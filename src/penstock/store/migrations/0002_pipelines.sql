@@ -1,6 +1,8 @@
 -- Pipelines, their definitions, and what becomes of them at run time.
 -- Times are milliseconds since the epoch, UTC; flags are 0 or 1. Columns stand in the order of the
--- structs in penstock.model.runtime, so a row is a struct.
+-- structs in penstock.model.runtime, so a row is a struct. States are checked by chains of OR, not
+-- by IN: SQLite builds a table for a list of more than two each time a row is written, which took
+-- longer than the writing (22 us against 4 to update an instance's state).
 
 CREATE TABLE pipeline (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -57,10 +59,12 @@ CREATE TABLE instance (
     start INTEGER NOT NULL,
     "end" INTEGER NOT NULL,
     version INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN (
-        'WAITING_ON_DEPENDENCIES', 'WAITING_FOR_RUNNER', 'RUNNING', 'FINISHED', 'FAILED',
-        'CANCELED', 'CASCADE_FAILED', 'TIMEDOUT', 'PAUSED', 'SKIPPED'
-    )),
+    status TEXT NOT NULL CHECK (
+        status = 'WAITING_ON_DEPENDENCIES' OR status = 'WAITING_FOR_RUNNER' OR status = 'RUNNING'
+        OR status = 'FINISHED' OR status = 'FAILED' OR status = 'CANCELED'
+        OR status = 'CASCADE_FAILED' OR status = 'TIMEDOUT' OR status = 'PAUSED'
+        OR status = 'SKIPPED'
+    ),
     due_at INTEGER NOT NULL,
     unmet INTEGER NOT NULL CHECK (unmet >= 0),
     tries INTEGER NOT NULL,
@@ -74,9 +78,10 @@ CREATE TABLE instance (
     error_id TEXT,
     error_message TEXT,
     error_stack_trace TEXT,
-    CHECK ((ended_at IS NOT NULL) = (status IN (
-        'FINISHED', 'FAILED', 'CANCELED', 'CASCADE_FAILED', 'TIMEDOUT', 'SKIPPED'
-    )))
+    CHECK ((ended_at IS NOT NULL) = (
+        status = 'FINISHED' OR status = 'FAILED' OR status = 'CANCELED'
+        OR status = 'CASCADE_FAILED' OR status = 'TIMEDOUT' OR status = 'SKIPPED'
+    ))
 );
 
 -- The counter of keys, from the start on: keys are reserved before the row is there.
@@ -96,9 +101,10 @@ CREATE TABLE attempt (
     pipeline INTEGER NOT NULL,
     account_id TEXT NOT NULL,
     worker_group TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN (
-        'WAITING_FOR_RUNNER', 'RUNNING', 'FINISHED', 'FAILED', 'CANCELED', 'TIMEDOUT', 'SKIPPED'
-    )),
+    status TEXT NOT NULL CHECK (
+        status = 'WAITING_FOR_RUNNER' OR status = 'RUNNING' OR status = 'FINISHED'
+        OR status = 'FAILED' OR status = 'CANCELED' OR status = 'TIMEDOUT' OR status = 'SKIPPED'
+    ),
     ready_at INTEGER NOT NULL,
     offered INTEGER NOT NULL CHECK (offered IN (0, 1)),
     generation INTEGER NOT NULL,
