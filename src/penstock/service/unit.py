@@ -46,16 +46,27 @@ Queue = tuple[str, str]
 _log = structlog.get_logger(__name__)
 
 
+class TooLate(Exception):
+    """Something failed after it had written, and there was no savepoint to go back to."""
+
+
 class Unit:
     """What the commands of one batch share: the transaction, the time, and rows already read."""
 
     def __init__(
-        self, store: Transaction, definitions: Definitions, rules: Rules, now: Instant
+        self,
+        store: Transaction,
+        definitions: Definitions,
+        rules: Rules,
+        now: Instant,
+        careful: bool = True,
     ) -> None:
         self.store = store
         self.definitions = definitions
         self.rules = rules
         self.now = now
+        self.careful = careful
+        """Whether what may fail gets a savepoint."""
         self.offered: dict[Queue, None] = {}
         """Queues that got a task in this batch, in order."""
         self._pipelines: dict[int, Pipeline] = {}
@@ -86,6 +97,22 @@ class Unit:
     def plan(self, pipeline: Pipeline, version: int) -> Plan:
         """The plan of a version of a pipeline."""
         return self.definitions.plan(self.store, pipeline, version)
+
+    def attempt(self, work: Callable[[], Any]) -> Any:
+        """Do something that may fail; if it does, nothing of it has been written.
+
+        Raises what it raises, or `TooLate` if only starting all over can undo it.
+        """
+        if self.careful:
+            with self.store.savepoint():
+                return work()
+        before = self.store.changes()
+        try:
+            return work()
+        except Exception as error:
+            if self.store.changes() != before:
+                raise TooLate from error
+            raise
 
     def forget(self) -> None:
         """Drop the rows read so far: a command was undone."""
@@ -139,17 +166,21 @@ class Unit:
 
     def _guarded(self, event: Advance | CheckPipeline) -> None:
         try:
-            with self.store.savepoint():
-                view = load(self, event)
-                if view is None:
-                    return
-                decision = decide(view, event, self.now, self.rules)
-                self.save(decision)
-                for follow in decision.follow:
-                    self.run(follow)
+            self.attempt(lambda: self._decide_deferred(event))
+        except TooLate:
+            raise
         except Exception:  # noqa: BLE001 - a fault in one pipeline stays its own
             self.forget()
             _log.exception("deferred event failed", event_kind=type(event).__name__)
+
+    def _decide_deferred(self, event: Advance | CheckPipeline) -> None:
+        view = load(self, event)
+        if view is None:
+            return
+        decision = decide(view, event, self.now, self.rules)
+        self.save(decision)
+        for follow in decision.follow:
+            self.run(follow)
 
     def save(self, decision: Decision) -> None:
         """Write a decision's changes."""

@@ -152,6 +152,10 @@ class Transaction(Reader, Protocol):
         """What is done inside is undone alone if it raises."""
         ...
 
+    def changes(self) -> int:
+        """A number that grows with every row written; equal numbers mean nothing was."""
+        ...
+
     def commit(self) -> None:
         """Make all of it durable; may be called from another thread. Ends the transaction."""
         ...

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from penstock.model.api import Tag
 from penstock.model.runtime import (
@@ -29,6 +29,7 @@ from penstock.model.runtime import (
 from penstock.model.times import Instant
 from penstock.store.migrate import migrate
 from penstock.store.protocol import RangeState, Selection, Task, Waiter
+from penstock.store.recent import RecentRows
 from penstock.store.statements import load
 
 _SQL: Mapping[str, str] = {
@@ -78,11 +79,18 @@ class SqliteStore:
         self._writer = connect(path, durable)
         migrate(self._writer, now)
         self._idle_readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._recent = RecentRows()
+        self._foreign_commits = 0
 
     def begin(self) -> "SqliteTransaction":
         """A unit of work; the one before must have ended."""
         self._writer.execute("BEGIN IMMEDIATE")
-        return SqliteTransaction(self._writer)
+        # Changes when any other connection has committed.
+        (foreign_commits,) = self._writer.execute("PRAGMA data_version").fetchone()
+        if foreign_commits != self._foreign_commits:
+            self._foreign_commits = foreign_commits
+            self._recent.clear()
+        return SqliteTransaction(self._writer, self._recent)
 
     @contextmanager
     def reader(self) -> Iterator["SqliteReader"]:
@@ -234,6 +242,10 @@ class SqliteReader:
 class SqliteTransaction(SqliteReader):
     """A unit of work; see `store.protocol.Transaction`."""
 
+    def __init__(self, connection: sqlite3.Connection, recent: RecentRows) -> None:
+        super().__init__(connection)
+        self._recent = recent
+
     def _do(self, statement: str, parameters: Mapping[str, object]) -> None:
         self._connection.execute(_SQL[statement], parameters)
 
@@ -241,7 +253,30 @@ class SqliteTransaction(SqliteReader):
         self._connection.execute("COMMIT")
 
     def rollback(self) -> None:
+        self._recent.clear()
         self._connection.execute("ROLLBACK")
+
+    def changes(self) -> int:
+        return self._connection.total_changes
+
+    def component(self, pipeline: int, component: str) -> ComponentRow | None:
+        row = self._recent.component(pipeline, component)
+        if row is None:
+            row = super().component(pipeline, component)
+            if row is not None:
+                self._recent.remember_component(row)
+        return row
+
+    def task(self, instance: int, number: int | None = None) -> Task | None:
+        known = self._recent.instances.get(instance)
+        if known is not None:
+            attempt = self._recent.attempts.get((instance, number or known.attempts))
+            if attempt is not None:
+                return Task(known, attempt)
+        found = super().task(instance, number)
+        if found is not None:
+            self._recent.remember(found.instance, found.attempt)
+        return found
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -249,6 +284,7 @@ class SqliteTransaction(SqliteReader):
         try:
             yield
         except BaseException:
+            self._recent.clear()
             self._connection.execute("ROLLBACK TO command")
             self._connection.execute("RELEASE command")
             raise
@@ -266,7 +302,14 @@ class SqliteTransaction(SqliteReader):
         self._do("put_definition", parameters)
 
     def put_component(self, row: ComponentRow) -> None:
-        self._do("put_component", asdict(row))
+        before = self._recent.component(row.pipeline, row.id)
+        if before is not None and row == replace(
+            before, health=row.health, health_start=row.health_start, health_at=row.health_at
+        ):
+            self._do("update_health", asdict(row))
+        else:
+            self._do("put_component", asdict(row))
+        self._recent.remember_component(row)
 
     def component_with_active(self, pipeline: int, component: str) -> ComponentRow | None:
         row = self._one("component_with_active", {"pipeline": pipeline, "id": component})
@@ -302,13 +345,22 @@ class SqliteTransaction(SqliteReader):
         self._do("insert_instance", asdict(row))
 
     def update_instance(self, row: Instance) -> None:
-        self._do("update_instance", asdict(row))
+        before = self._recent.instances.get(row.key)
+        self._do(_instance_statement(before, row), asdict(row))
+        if row.ended_at is None:
+            self._recent.remember(row, None)
+        else:
+            self._recent.forget(row.key, row.attempts)
 
     def insert_attempt(self, row: Attempt) -> None:
         self._do("insert_attempt", asdict(row))
 
     def update_attempt(self, row: Attempt) -> None:
-        self._do("update_attempt", asdict(row))
+        key = (row.instance, row.number)
+        before = self._recent.attempts.get(key)
+        self._do(_attempt_statement(before, row), asdict(row))
+        if before is not None:
+            self._recent.attempts[key] = row
 
     def touch_attempt(self, row: Attempt) -> None:
         parameters = {
@@ -318,10 +370,16 @@ class SqliteTransaction(SqliteReader):
             "fields": row.fields,
         }
         self._do("update_report", parameters)
+        key = (row.instance, row.number)
+        if key in self._recent.attempts:
+            self._recent.attempts[key] = row
 
     def offered(self, account_id: str, worker_group: str, limit: int) -> list[Task]:
         parameters = {"account_id": account_id, "worker_group": worker_group, "limit": limit}
-        return [task for row in self._all("offered", parameters) if (task := _task(row))]
+        tasks = [task for row in self._all("offered", parameters) if (task := _task(row))]
+        for task in tasks:
+            self._recent.remember(task.instance, task.attempt)
+        return tasks
 
     def put_wait(self, row: Wait) -> None:
         self._do("put_wait", asdict(row))
@@ -368,6 +426,7 @@ class SqliteTransaction(SqliteReader):
         self._do("put_heartbeat", parameters)
 
     def purge(self, pipeline: int, limit: int) -> bool:
+        self._recent.clear()
         page = {"pipeline": pipeline, "limit": limit}
         keys = [row[0] for row in self._all("purge_instance_keys", page)]
         for key in keys:
@@ -386,6 +445,37 @@ class SqliteTransaction(SqliteReader):
         self._do("purge_components", {"pipeline": pipeline})
         self._do("purge_definitions", {"pipeline": pipeline})
         return False
+
+
+def _instance_statement(before: Instance | None, row: Instance) -> str:
+    """The statement that writes what has changed: SQLite updates an index when it is told to write
+    any column of it, be it with the value that is there already.
+    """
+    if before is None:
+        return "update_instance"
+    moved = replace(
+        before, status=row.status, unmet=row.unmet, tries=row.tries, attempts=row.attempts
+    )
+    if moved == row:
+        return "move_instance"
+    return "end_instance" if replace(moved, ended_at=row.ended_at) == row else "update_instance"
+
+
+def _attempt_statement(before: Attempt | None, row: Attempt) -> str:
+    """Likewise for an attempt."""
+    if before is None:
+        return "update_attempt"
+    handed = replace(
+        before,
+        status=row.status,
+        offered=row.offered,
+        handed_at=row.handed_at,
+        hostname=row.hostname,
+    )
+    if handed == row:
+        return "hand_over_attempt"
+    ended = replace(before, status=row.status, acknowledged=row.acknowledged, ended_at=row.ended_at)
+    return "end_attempt" if ended == row else "update_attempt"
 
 
 def _pipeline(row: Row | None) -> Pipeline | None:

@@ -25,6 +25,17 @@ UPDATE instance SET
     error_stack_trace = :error_stack_trace
 WHERE key = :key;
 
+-- name: move_instance
+-- Writes what changes from state to state short of the end; no index is touched.
+UPDATE instance SET status = :status, unmet = :unmet, tries = :tries, attempts = :attempts
+WHERE key = :key;
+
+-- name: end_instance
+-- Writes what changes when an instance ends as it should.
+UPDATE instance SET
+    status = :status, unmet = :unmet, tries = :tries, attempts = :attempts, ended_at = :ended_at
+WHERE key = :key;
+
 -- name: instance
 -- One instance and its latest attempt, if it has one.
 SELECT instance.*, attempt.* FROM instance
@@ -114,6 +125,17 @@ UPDATE attempt SET
     handed_at = :handed_at, reported_at = :reported_at, ended_at = :ended_at,
     cancel_reason = :cancel_reason, hostname = :hostname, fields = :fields, error_id = :error_id,
     error_message = :error_message, error_stack_trace = :error_stack_trace
+WHERE instance = :instance AND number = :number;
+
+-- name: hand_over_attempt
+-- Writes what changes when a runner gets a task.
+UPDATE attempt SET
+    status = :status, offered = :offered, handed_at = :handed_at, hostname = :hostname
+WHERE instance = :instance AND number = :number;
+
+-- name: end_attempt
+-- Writes what changes when an attempt ends as it should; no index is touched.
+UPDATE attempt SET status = :status, acknowledged = :acknowledged, ended_at = :ended_at
 WHERE instance = :instance AND number = :number;
 
 -- name: update_report

@@ -55,6 +55,11 @@ ON CONFLICT (pipeline, id) DO UPDATE SET
     next_start = excluded.next_start, open = excluded.open, paused = excluded.paused,
     health = excluded.health, health_start = excluded.health_start, health_at = excluded.health_at;
 
+-- name: update_health
+-- Writes a component's health alone, which changes with every instance that ends.
+UPDATE component SET health = :health, health_start = :health_start, health_at = :health_at
+WHERE pipeline = :pipeline AND id = :id;
+
 -- name: component
 -- One component's row.
 SELECT * FROM component WHERE pipeline = :pipeline AND id = :id;
