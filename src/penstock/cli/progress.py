@@ -137,13 +137,20 @@ def view(instance: PipelineObject, attempt: PipelineObject | None) -> InstanceVi
         next_try=_instant(instance.string("@nextRetryTime")),
         handed_at=_instant(attempt.string("@actualStartTime")) if attempt and not offered else None,
         ended_at=ended,
-        error=_first(instance, attempt, "errorMessage") or _first(instance, attempt, "errorId"),
+        error=_error(instance, attempt),
         waiting_on=instance.refs("@waitingOn") or instance.strings("@waitingOn"),
         outputs=instance.refs("output"),
         location=instance.string("directoryPath") or instance.string("filePath"),
         logs=_first(attempt, instance, "@logLocation"),
         attempt=attempt.id if attempt else None,
     )
+
+
+def _error(instance: PipelineObject, attempt: PipelineObject | None) -> str | None:
+    cause = instance.ref("@cascadeFailedOn")
+    if cause is not None:
+        return f"what it depends on has failed: {cause}"
+    return _first(instance, attempt, "errorMessage") or _first(instance, attempt, "errorId")
 
 
 def _first(one: PipelineObject | None, other: PipelineObject | None, key: str) -> str | None:
