@@ -79,12 +79,25 @@ def duration(milliseconds: int | None) -> str:
 
 
 def span(instance: Instance) -> str:
-    """An instance's interval, as short as it can be said."""
-    if instance.end <= instance.start:
-        return moment(instance.start)
+    """An instance's interval, as briefly as it can be told without doubt.
+
+    `2024-05-14 10:00 - 10:15`, `2024-05-14` for a whole day, `2024-05-14 10:00 - 05-15 10:00`.
+    """
     start, end = moment(instance.start), moment(instance.end)
-    start_text, end_text = start.removesuffix(":00"), end.removesuffix(":00")
-    return f"{start_text} {NOTHING} {end_text[11:] if start[:10] == end[:10] else end_text}"
+    if instance.end <= instance.start:
+        return start
+    length = instance.end - instance.start
+    if instance.start % DAY_MS == instance.end % DAY_MS == 0:
+        start, end = start[:10], end[:10]
+        if length == DAY_MS:
+            return start
+    else:
+        start, end = start.removesuffix(":00"), end.removesuffix(":00")
+    if length < DAY_MS:
+        end = end[11:]
+    elif start[:5] == end[:5]:
+        end = end[5:]
+    return f"{start} {NOTHING} {end}"
 
 
 def count(number: int, most: int) -> str:

@@ -58,7 +58,7 @@ def test_a_pipeline_shows_schedule_intervals_and_instances(scene: Scene) -> None
         *("waiting-for-runner", "waiting-on-dependencies", "waiting-on-dependencies"),
     ]
     assert "waits on First" in text
-    assert "First 2024-05-11 00:00 \N{EN DASH} 2024-05-12 00:00 finished 1" in text
+    assert "First 2024-05-11 finished 1" in text
 
 
 def test_instances_can_be_narrowed_and_paged(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

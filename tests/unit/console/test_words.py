@@ -6,6 +6,7 @@ from penstock.model.runtime import Instance
 from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS
 
 START = 1_715_680_800_000
+MIDNIGHT = START - START % DAY_MS
 QUARTER = 15 * MINUTE_MS
 STARTS = [START + k * QUARTER for k in range(8)]
 
@@ -69,13 +70,21 @@ def test_durations(milliseconds: int | None, text: str) -> None:
     assert words.duration(milliseconds) == text
 
 
-def test_intervals_are_said_briefly() -> None:
-    assert words.span(instance(START, START + QUARTER)) == "2024-05-14 10:00 \N{EN DASH} 10:15"
-    assert (
-        words.span(instance(START, START + DAY_MS))
-        == "2024-05-14 10:00 \N{EN DASH} 2024-05-15 10:00"
-    )
-    assert words.span(instance(START + 5_000, START + 5_000)) == "2024-05-14 10:00:05"
+@pytest.mark.parametrize(
+    ("start", "length", "text"),
+    [
+        (START, QUARTER, "2024-05-14 10:00 \N{EN DASH} 10:15"),
+        (START, 14 * HOUR_MS, "2024-05-14 10:00 \N{EN DASH} 00:00"),
+        (START, DAY_MS, "2024-05-14 10:00 \N{EN DASH} 05-15 10:00"),
+        (START + 5_000, 0, "2024-05-14 10:00:05"),
+        (MIDNIGHT, DAY_MS, "2024-05-14"),
+        (MIDNIGHT, 7 * DAY_MS, "2024-05-14 \N{EN DASH} 05-21"),
+        (MIDNIGHT, 365 * DAY_MS, "2024-05-14 \N{EN DASH} 2025-05-14"),
+        (MIDNIGHT, HOUR_MS, "2024-05-14 00:00 \N{EN DASH} 01:00"),
+    ],
+)
+def test_intervals_are_said_briefly(start: int, length: int, text: str) -> None:
+    assert words.span(instance(start, start + length)) == text
 
 
 def test_the_end_names_its_day_only_if_it_is_another() -> None:
