@@ -24,6 +24,9 @@ _EQUAL_FIELDS = frozenset(
 _TIME_FIELDS = frozenset(
     {"@scheduledStartTime", "@scheduledEndTime", "@actualStartTime", "@actualEndTime"}
 )
+_OTHER_SPELLINGS = {"CANCELLED": "CANCELED"}
+"""`aws datapipeline list-runs --status cancelled` knows no other."""
+
 _VALUES_TAKEN = {"EQ": None, "REF_EQ": None, "GE": 1, "LE": 1, "BETWEEN": 2}
 
 Candidate = tuple[str, Mapping[str, str | None]]
@@ -115,6 +118,8 @@ def _between(key: str, low: str | None, high: str | None) -> Test:
 
 def _normal(key: str, value: str) -> str:
     """Times are compared as the API spells them, which sorts as they do."""
+    if key == "@status":
+        return _OTHER_SPELLINGS.get(value, value)
     if key not in _TIME_FIELDS:
         return value
     try:
