@@ -1,0 +1,148 @@
+"""Random definitions, runners and people, all drawn from one seed."""
+
+from collections.abc import Callable
+from random import Random
+
+from penstock.model.errors import InvalidRequest
+from penstock.model.ids import instance_id
+from penstock.model.status import ENDED
+from penstock.model.times import HOUR_MS, MINUTE_MS
+from penstock.simulation.runners import Rule, Work
+from penstock.simulation.world import World
+from tests.simulation.scenes import T0, Thing, activity, default, node, schedule
+
+PERIODS = ("20 minutes", "1 hour", "2 hours", "3 hours")
+LIMIT = T0 + 10 * 24 * HOUR_MS
+
+
+def random_definition(random: Random) -> list[Thing]:
+    """Up to six activities and three data nodes on up to three schedules, or on demand."""
+    on_demand = random.random() < 0.25
+    style = "ondemand" if on_demand else random.choice(("cron", "timeseries"))
+    schedules = [] if on_demand else _schedules(random)
+    names = [str(each["id"]) for each in schedules]
+    nodes = [node(f"N{k}", **_when(random, names)) for k in range(random.randint(0, 3))]
+    activities = []
+    for k in range(random.randint(1, 6)):
+        before = [f"A{j}" for j in range(k)]
+        after = random.sample(before, random.randint(0, min(2, k)))
+        fields = _when(random, names) | _limits(random)
+        # A node is the output of one activity at most, and an input of later ones only.
+        if k < len(nodes) and random.random() < 0.5:
+            fields["output"] = (f"N{k}",)
+        elif nodes and random.random() < 0.5:
+            reachable = [f"N{j}" for j in range(len(nodes)) if j < k]
+            fields["input"] = tuple(random.sample(reachable, min(1, len(reachable))))
+        activities.append(activity(f"A{k}", *after, **fields))
+    mode = {"failureAndRerunMode": random.choice(("none", "cascade"))}
+    return [default(style, names[0] if names else None, **mode), *schedules, *nodes, *activities]
+
+
+def _schedules(random: Random) -> list[Thing]:
+    return [
+        schedule(
+            random.choice(PERIODS),
+            T0 + random.randint(-6, 3) * 20 * MINUTE_MS,
+            name=f"S{k}",
+            occurrences=str(random.randint(1, 5)),
+        )
+        for k in range(random.randint(1, 3))
+    ]
+
+
+def _when(random: Random, schedules: list[str]) -> Thing:
+    if len(schedules) < 2 or random.random() < 0.5:
+        return {}
+    return {"schedule": {"ref": random.choice(schedules)}}
+
+
+def _limits(random: Random) -> Thing:
+    fields: Thing = {
+        "maxActiveInstances": str(random.randint(1, 4)),
+        "maximumRetries": str(random.randint(0, 2)),
+        "retryDelay": random.choice(("1 minute", "10 minutes", "1 hour")),
+    }
+    if random.random() < 0.2:
+        fields["failureAndRerunMode"] = "cascade"
+    return fields
+
+
+def steady(seed: int, failing: float = 0.0) -> Rule:
+    """Work that depends on the attempt alone, whenever and by whomever it is done."""
+
+    def rule(attempt: str) -> Work:
+        random = Random(f"{seed} {attempt}")
+        end = "FAILED" if random.random() < failing else "FINISHED"
+        return Work(end, random.randint(1, 40) * MINUTE_MS)
+
+    return rule
+
+
+def careless(seed: int) -> Rule:
+    """Work that fails, hangs, or, at its first hand-over, is never begun."""
+    seen: set[str] = set()
+
+    def rule(attempt: str) -> Work:
+        again = attempt in seen
+        seen.add(attempt)
+        random = Random(f"{seed} {attempt}")
+        chance = random.random()
+        if chance < 0.1 and not again:
+            return Work(acknowledge=False)
+        if chance < 0.2:
+            return Work(None)
+        return Work("FAILED" if chance < 0.4 else "FINISHED", random.randint(1, 40) * MINUTE_MS)
+
+    return rule
+
+
+def meddle(world: World, pipeline: str, random: Random) -> None:
+    """Something that a person may do; what is refused changes nothing."""
+    components = sorted({each.component for each in world.instances(pipeline)})
+    instances = world.instances(pipeline)
+    deeds: list[Callable[[], object]] = [
+        lambda: world.activate(pipeline),
+        lambda: world.activate(pipeline, world.now - random.randint(0, 4) * HOUR_MS),
+        lambda: world.deactivate(pipeline, random.random() < 0.5),
+        lambda: world.restart(),
+    ]
+    if instances:
+        names = [instance_id(each.component, each.start) for each in instances]
+        chosen = random.sample(names, min(len(names), random.randint(1, 3)))
+        component = random.choice(components)
+        deeds += [
+            lambda: world.set_status(pipeline, "PAUSE", component),
+            lambda: world.set_status(pipeline, "RESUME", component),
+        ]
+        for status in ("TRY_CANCEL", "RERUN", "RERUN", "MARK_FINISHED"):
+            deeds.append(lambda status=status: world.set_status(pipeline, status, *chosen))
+    deed = random.choice(deeds)
+    try:
+        deed()
+    except InvalidRequest as refused:
+        world.note("person", f"refused: {refused}")
+    else:
+        world.note("person", "did something")
+
+
+def put_in_order(world: World, pipeline: str) -> None:
+    """What a person does to see a pipeline through: resume, activate, mark what is blocked."""
+    world.run_out(world.now + 24 * HOUR_MS)
+    if world.pipeline(pipeline).state == "INACTIVE":
+        try:
+            world.activate(pipeline)
+        except InvalidRequest as refused:
+            world.note("person", f"refused: {refused}")
+    for component in {each.component for each in world.instances(pipeline)}:
+        world.set_status(pipeline, "RESUME", component)
+    for _ in range(40):
+        world.run_out(LIMIT)
+        for each in world.instances(pipeline):
+            if each.status not in ENDED and each.status != "RUNNING":
+                try:
+                    name = instance_id(each.component, each.start)
+                    world.set_status(pipeline, "MARK_FINISHED", name)
+                except InvalidRequest as refused:
+                    world.note("person", f"refused: {refused}")
+        if world.pipeline(pipeline).state == "FINISHED":
+            return
