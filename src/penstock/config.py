@@ -26,6 +26,7 @@ class Settings(Struct, frozen=True):
     max_body_bytes: int = 25 * 1024 * 1024
     limits: Limits = Limits()
     revive_finished: bool = True
+    reveal_secrets: bool = True
     access_log: bool = False
 
 

@@ -1,7 +1,10 @@
-"""Components, instances and attempts as DescribeObjects shows them: definition and state."""
+"""Components, instances and attempts as DescribeObjects shows them: definition and state.
+
+Secrets are masked in all of them; see `masking`.
+"""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from penstock.engine.objects import (
     attempt_object,
@@ -19,11 +22,17 @@ from penstock.model.ids import attempt_id, instance_id
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline
 from penstock.model.status import WAITING_ON_DEPENDENCIES
 from penstock.model.times import Instant, format_instant
+from penstock.service.masking import Masker
 from penstock.store.protocol import Reader
 
 
 def show_component(
-    store: Reader, pipeline: Pipeline, plan: Plan, object_id: str, evaluated: bool
+    store: Reader,
+    pipeline: Pipeline,
+    plan: Plan,
+    object_id: str,
+    evaluated: bool,
+    masker: Masker,
 ) -> PipelineObject:
     """A component: how it stands, then its fields with the inherited ones."""
     row = store.component(pipeline.key, object_id) if pipeline.version else None
@@ -37,7 +46,8 @@ def show_component(
         fields.append(text_field("@version", str(pipeline.version)))
     if row is not None:
         fields += _component_state(store, pipeline, row)
-    return PipelineObject(shown.id, shown.name, (*fields, *_without_secrets(shown.fields)))
+    own = masker.fields(shown.fields, plan.resolved.objects[object_id])
+    return PipelineObject(shown.id, shown.name, (*fields, *own))
 
 
 def _component_state(store: Reader, pipeline: Pipeline, row: ComponentRow) -> list[Field]:
@@ -58,7 +68,12 @@ def _component_state(store: Reader, pipeline: Pipeline, row: ComponentRow) -> li
 
 
 def show_instance(
-    store: Reader, plan: Plan, instance: Instance, attempt: Attempt | None, evaluated: bool
+    store: Reader,
+    plan: Plan,
+    instance: Instance,
+    attempt: Attempt | None,
+    evaluated: bool,
+    masker: Masker,
 ) -> PipelineObject:
     """An instance: state, attempts, what it waits on, then its evaluated fields."""
     extra: list[Field] = []
@@ -79,11 +94,12 @@ def show_instance(
     shown = _evaluate_if_possible(
         lambda wish: instance_object(plan, instance, extra, wish), evaluated
     )
-    return PipelineObject(shown.id, shown.name, tuple(_without_secrets(shown.fields)))
+    written = plan.resolved.objects[instance.component]
+    return PipelineObject(shown.id, shown.name, tuple(masker.fields(shown.fields, written)))
 
 
 def show_attempt(
-    plan: Plan, instance: Instance, attempt: Attempt, evaluated: bool
+    plan: Plan, instance: Instance, attempt: Attempt, evaluated: bool, masker: Masker
 ) -> PipelineObject:
     """An attempt: state, who has it, what its runner reported, then its evaluated fields."""
     extra = _attempt_reports(attempt)
@@ -101,7 +117,8 @@ def show_attempt(
         lambda wish: attempt_object(plan, instance, attempt, extra=extra, evaluated=wish),
         evaluated,
     )
-    return PipelineObject(shown.id, shown.name, tuple(_without_secrets(shown.fields)))
+    written = plan.resolved.objects[instance.component]
+    return PipelineObject(shown.id, shown.name, tuple(masker.fields(shown.fields, written)))
 
 
 def _evaluate_if_possible(
@@ -154,17 +171,9 @@ def waiting_on(store: Reader, plan: Plan, instance: Instance) -> list[str]:
     return names
 
 
-def _without_secrets(fields: Iterable[Field]) -> list[Field]:
-    """Fields beginning with `*` are masked."""
-    return [
-        text_field(field.key, "********") if field.key.startswith("*") else field
-        for field in fields
-    ]
-
-
-def evaluate_text(scope: ObjectScope, expression: str) -> str:
+def evaluate_text(scope: ObjectScope, expression: str, masker: Masker) -> str:
     """A text with its expressions evaluated, several results joined by commas."""
     try:
-        return ",".join(evaluate_to_strings(expression, scope))
+        return masker.text(",".join(evaluate_to_strings(expression, scope)))
     except DefinitionError as error:
         raise InvalidRequest(str(error)) from None

@@ -303,7 +303,7 @@ async def story(context: Context, caller: Caller, pipeline_id: str, object_id: s
         instance = task.instance
         plan = context.definitions.plan(store, pipeline, instance.version)
         masker = masker_of(plan.resolved)
-        shown = show_instance(store, plan, instance, task.attempt, evaluated=True)
+        shown = show_instance(store, plan, instance, task.attempt, True, masker)
         history = store.history(pipeline.key, instance.component, instance.start)
         return Story(
             pipeline=pipeline,
@@ -316,7 +316,7 @@ async def story(context: Context, caller: Caller, pipeline_id: str, object_id: s
             history=[
                 replace(event, detail=masker.text(event.detail)) for event in history[-MOST_SHOWN:]
             ],
-            fields=masker.fields(shown.fields, plan.resolved.objects[instance.component]),
+            fields=list(shown.fields),
         )
 
     return await context.read(ask)
@@ -340,7 +340,8 @@ async def portrait(context: Context, caller: Caller, pipeline_id: str, component
         plan, _problem = _plan_if_possible(context, store, pipeline)
         if plan is None or component not in plan.resolved.objects:
             raise NoSuchObject(component)
-        shown = show_component(store, pipeline, plan, component, evaluated=False)
+        masker = masker_of(plan.resolved)
+        shown = show_component(store, pipeline, plan, component, False, masker)
         latest = store.latest_of_component(pipeline.key, component, TASKS_PER_PAGE)
         tasks = [task for each in latest if (task := store.task(each.key))]
         return Portrait(
@@ -349,7 +350,7 @@ async def portrait(context: Context, caller: Caller, pipeline_id: str, component
             type=plan.resolved.objects[component].type or "",
             row=store.component(pipeline.key, component),
             lines=[_line(context, store, pipeline, task) for task in tasks],
-            fields=masker_of(plan.resolved).fields(shown.fields, None),
+            fields=list(shown.fields),
         )
 
     return await context.read(ask)

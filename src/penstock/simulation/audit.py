@@ -113,6 +113,8 @@ def _offer(pipeline: _Pipeline, instance: Instance, attempts: list[Attempt]) -> 
 
 
 def _waits(pipeline: _Pipeline, instance: Instance) -> Iterator[str]:
+    if instance.status in ENDED:
+        return
     waits = pipeline.store.waits_of(instance.key)
     unmet = sum(1 for wait in waits if wait.missing)
     if instance.unmet != unmet:

@@ -80,8 +80,8 @@ class Reader(Protocol):
     def history(
         self, pipeline: int, component: str, start: Instant | None
     ) -> list[HistoryEvent]: ...
-    def run_times(self, pipeline: int) -> tuple[Instant | None, Instant | None]:
-        """The earliest and the latest interval start of all instances."""
+    def latest_run(self, pipeline: int) -> Instant | None:
+        """The latest interval start of all instances."""
         ...
 
     def pipelines_before(self, account_id: str, before: int, limit: int) -> list[Pipeline]:

@@ -211,9 +211,9 @@ class SqliteReader:
         parameters = {"pipeline": pipeline, "component": component, "start": start}
         return [HistoryEvent(*row) for row in self._all("history", parameters)]
 
-    def run_times(self, pipeline: int) -> tuple[Instant | None, Instant | None]:
-        first, last = self._one("running_times", {"pipeline": pipeline}) or (None, None)
-        return first, last
+    def latest_run(self, pipeline: int) -> Instant | None:
+        latest: Instant | None = self._value("latest_run", {"pipeline": pipeline})
+        return latest
 
     def pipelines_before(self, account_id: str, before: int, limit: int) -> list[Pipeline]:
         parameters = {"account_id": account_id, "before": before, "limit": limit}

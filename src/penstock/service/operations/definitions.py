@@ -20,6 +20,7 @@ from penstock.model.limits import Limits
 from penstock.model.runtime import Pipeline
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
+from penstock.service.masking import mask_definition
 from penstock.service.unit import Unit
 from penstock.store.protocol import Reader
 
@@ -142,4 +143,5 @@ async def get_pipeline_definition(
             return _active(context, store, pipeline)
         return context.definitions.load(store, pipeline.key, LATEST)
 
-    return await context.read(ask) or Definition()
+    found = await context.read(ask) or Definition()
+    return found if context.settings.reveal_secrets else mask_definition(found)

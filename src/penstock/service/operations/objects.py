@@ -15,6 +15,7 @@ from penstock.engine.events import (
 )
 from penstock.engine.objects import scope_of
 from penstock.engine.plan import Plan
+from penstock.language.resolve import resolve_leniently
 from penstock.language.scope import ObjectScope
 from penstock.model.api import (
     DescribeObjectsAnswer,
@@ -31,6 +32,7 @@ from penstock.model.runtime import Pipeline
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
 from penstock.service.load import view_of
+from penstock.service.masking import Masker, masker_of
 from penstock.service.showing import evaluate_text, show_attempt, show_component, show_instance
 from penstock.service.unit import Unit
 from penstock.store.protocol import Reader, Task
@@ -58,8 +60,9 @@ def current_plan(context: Context, store: Reader, pipeline: Pipeline) -> Plan:
         )
     try:
         return context.definitions.compile(draft, pipeline, 0, context.clock())
-    except DefinitionError as error:
-        raise InvalidRequest(f"the pipeline's draft cannot be read: {error}") from None
+    except DefinitionError:
+        # A draft with errors can be looked at all the same; nothing of it runs.
+        return Plan(pipeline.id, 0, False, 0, {}, resolve_leniently(draft))
 
 
 async def describe_objects(
@@ -74,30 +77,47 @@ async def describe_objects(
 
     def ask(store: Reader) -> list[PipelineObject]:
         pipeline = find_pipeline(store, caller, request.pipeline_id)
-        plan = current_plan(context, store, pipeline)
-        return [
-            _describe(context, store, pipeline, plan, name, request.evaluate_expressions)
-            for name in request.object_ids
-        ]
+        describer = _Describer(context, store, pipeline, request.evaluate_expressions)
+        return [describer.describe(name) for name in request.object_ids]
 
     return DescribeObjectsAnswer(await context.read(ask), has_more_results=False)
 
 
-def _describe(
-    context: Context, store: Reader, pipeline: Pipeline, plan: Plan, object_id: str, evaluated: bool
-) -> PipelineObject:
-    name = _parse(pipeline, object_id)
-    if name.start is None:
-        if object_id not in plan.resolved.objects:
+class _Describer:
+    """Describes objects of one pipeline; what a version's secrets are is worked out once."""
+
+    def __init__(
+        self, context: Context, store: Reader, pipeline: Pipeline, evaluated: bool
+    ) -> None:
+        self._context = context
+        self._store = store
+        self._pipeline = pipeline
+        self._evaluated = evaluated
+        self._plan = current_plan(context, store, pipeline)
+        self._maskers: dict[int, Masker] = {}
+
+    def describe(self, object_id: str) -> PipelineObject:
+        """One object by id; raises `InvalidRequest` if there is none."""
+        pipeline, store, evaluated = self._pipeline, self._store, self._evaluated
+        name = _parse(pipeline, object_id)
+        if name.start is None:
+            if object_id not in self._plan.resolved.objects:
+                raise _unknown(pipeline, object_id)
+            masker = self._masker(self._plan)
+            return show_component(store, pipeline, self._plan, object_id, evaluated, masker)
+        task = _task(store, pipeline, object_id, name)
+        own = self._context.definitions.plan(store, pipeline, task.instance.version)
+        masker = self._masker(own)
+        if name.attempt is None:
+            return show_instance(store, own, task.instance, task.attempt, evaluated, masker)
+        if task.attempt is None:
             raise _unknown(pipeline, object_id)
-        return show_component(store, pipeline, plan, object_id, evaluated)
-    task = _task(store, pipeline, object_id, name)
-    own = context.definitions.plan(store, pipeline, task.instance.version)
-    if name.attempt is None:
-        return show_instance(store, own, task.instance, task.attempt, evaluated)
-    if task.attempt is None:
-        raise _unknown(pipeline, object_id)
-    return show_attempt(own, task.instance, task.attempt, evaluated)
+        return show_attempt(own, task.instance, task.attempt, evaluated, masker)
+
+    def _masker(self, plan: Plan) -> Masker:
+        if plan.version not in self._maskers:
+            self._maskers[plan.version] = masker_of(plan.resolved)
+        return self._maskers[plan.version]
 
 
 def _parse(pipeline: Pipeline, object_id: str) -> ObjectName:
@@ -132,6 +152,7 @@ async def evaluate_expression(
         pipeline = find_pipeline(store, caller, request.pipeline_id)
         plan = current_plan(context, store, pipeline)
         name = _parse(pipeline, request.object_id)
+        own = plan
         if name.start is None:
             if request.object_id not in plan.resolved.objects:
                 raise _unknown(pipeline, request.object_id)
@@ -140,7 +161,7 @@ async def evaluate_expression(
             task = _task(store, pipeline, request.object_id, name)
             own = context.definitions.plan(store, pipeline, task.instance.version)
             scope = scope_of(own, task.instance)
-        return evaluate_text(scope, request.expression)
+        return evaluate_text(scope, request.expression, masker_of(own.resolved))
 
     return EvaluateExpressionAnswer(await context.read(ask))
 

@@ -158,8 +158,7 @@ def _time(instant: Instant | None) -> str | None:
 
 
 def _schedule_fields(store: Reader, pipeline: Pipeline, plan: Plan) -> dict[str, str | None]:
-    _first, last = store.run_times(pipeline.key)
-    fields = {"@latestRunTime": _time(last)}
+    fields = {"@latestRunTime": _time(store.latest_run(pipeline.key))}
     schedules = [c.schedule for c in plan.components.values() if c.schedule]
     if not schedules:
         return fields

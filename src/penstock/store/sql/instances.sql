@@ -228,10 +228,10 @@ WHERE instance.pipeline = :pipeline AND (instance.component, instance.start) >= 
 ORDER BY instance.component, instance.start, attempt.number
 LIMIT :limit;
 
--- name: latest_start
--- The start of a pipeline's latest instance of a component.
-SELECT max(start) FROM instance WHERE pipeline = :pipeline AND component = :component;
-
--- name: running_times
--- When a pipeline's first and last run began: the earliest and latest interval starts.
-SELECT min(start), max(start) FROM instance WHERE pipeline = :pipeline;
+-- name: latest_run
+-- The latest interval start of a pipeline's instances: one look at the index for each component.
+SELECT max((
+    SELECT max(instance.start) FROM instance
+    WHERE instance.pipeline = component.pipeline AND instance.component = component.id
+)) FROM component
+WHERE component.pipeline = :pipeline;
