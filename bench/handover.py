@@ -10,7 +10,7 @@ P50_MS, P99_MS = 5.0, 25.0
 KIB_A_POLL = 25.0
 POLLS = 5_000
 HOPS = 100
-_PAUSE_MS = 30.0
+_PAUSE_MS = 120.0
 """Longer than the server takes to see a poll as one that waits."""
 
 
@@ -33,7 +33,7 @@ def measure_hops(server: Server, chains: list[str]) -> Measured:
 def measure_handover(ground: Ground) -> list[Figure]:
     """With nothing else going on."""
     with serving(ground.data("handover")) as server:
-        chains = make_chains(server, ground.pick(10, 2))
+        chains = make_chains(server, ground.pick(5, 1))
         measure_hops(server, chains[:1])
         hops = measure_hops(server, chains)
     return _figures("c", hops)
@@ -50,7 +50,7 @@ def _figures(part: str, hops: Measured) -> list[Figure]:
 def measure_idle(ground: Ground) -> list[Figure]:
     """Memory of held polls, and the hand-over while they wait."""
     with serving(ground.data("idle")) as server:
-        chains = make_chains(server, ground.pick(10, 2))
+        chains = make_chains(server, ground.pick(5, 1))
         measure_hops(server, chains[:1])
         before = memory(server.process.pid)
         with holding(server.job("hold", POLLS)):
