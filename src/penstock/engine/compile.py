@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from msgspec.structs import replace
 
 from penstock.engine.intervals import Schedule, make_schedule
+from penstock.engine.objects import constant_fields
 from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
 from penstock.language.expressions import has_expression
 from penstock.language.periods import exact_ms, parse_datetime, parse_period
@@ -184,6 +185,7 @@ def _component(
         dependencies=_dependencies(resolved, item, producers),
         producers=frozenset(producers.get(item.id, ())),
         nodes=tuple(dict.fromkeys(item.refs("input") + item.refs("output"))),
+        constant_fields=constant_fields(item),
     )
 
 

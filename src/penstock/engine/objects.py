@@ -9,6 +9,7 @@ from datetime import datetime
 
 from penstock.engine.plan import Component, Plan
 from penstock.language.expressions import has_expression
+from penstock.language.resolve import ResolvedObject
 from penstock.language.scope import ObjectScope
 from penstock.model.definition import Field, PipelineObject
 from penstock.model.errors import DefinitionError
@@ -21,6 +22,8 @@ Runtime = Mapping[str, str | int | datetime]
 
 _NOT_FOLLOWED = frozenset({"parent", "dependsOn", "@componentParent", "@instanceParent"})
 """References that say where an object belongs, not what its task works with."""
+
+_LEADING_TO_INSTANCES = frozenset({"input", "output", "dependsOn"})
 
 
 def text_field(key: str, value: str | None) -> Field:
@@ -87,7 +90,7 @@ def _referred(
         node, start = nodes[name]
         stand_in = _node_instance(plan, instance, node, start)
         return PipelineObject(
-            name, name, tuple(_base(plan, stand_in, "INSTANCE") + _own(plan, stand_in))
+            name, name, (*_base(plan, stand_in, "INSTANCE"), *_own(plan, stand_in))
         )
     if name not in plan.resolved.objects:
         return None
@@ -194,14 +197,29 @@ def _state(instance: Instance) -> list[Field]:
     return fields
 
 
-def _own(plan: Plan, instance: Instance, evaluated: bool = True) -> list[Field]:
+def constant_fields(item: ResolvedObject) -> tuple[Field, ...] | None:
+    """The fields of a component that any instance shows alike; None if some depend on it."""
+    fields = [field for key, values in item.fields.items() if key != "parent" for field in values]
+    if any(f.key in _LEADING_TO_INSTANCES or has_expression(f.string_value or "") for f in fields):
+        return None
+    return (*fields, *_type_field(item))
+
+
+def _type_field(item: ResolvedObject) -> Iterable[Field]:
+    """The type, where the fields do not hold it."""
+    return (text_field("type", item.type),) if item.type and "type" not in item.fields else ()
+
+
+def _own(plan: Plan, instance: Instance, evaluated: bool = True) -> Sequence[Field]:
     """The component's fields in the instance's context; references lead to instances."""
-    item = plan.resolved.objects[instance.component]
     component = plan.components[instance.component]
+    if component.constant_fields is not None:
+        return component.constant_fields
+    item = plan.resolved.objects[instance.component]
     fields: list[Field] = []
     scope: ObjectScope | None = None
     for key, values in item.fields.items():
-        if key in {"input", "output", "dependsOn"}:
+        if key in _LEADING_TO_INSTANCES:
             fields.extend(_to_instances(plan, component, instance, values))
         elif key != "parent":
             for field in values:
@@ -210,8 +228,7 @@ def _own(plan: Plan, instance: Instance, evaluated: bool = True) -> list[Field]:
                     fields.extend(_evaluated(field, scope))
                 else:
                     fields.append(field)
-    if item.type and "type" not in item.fields:
-        fields.append(text_field("type", item.type))
+    fields.extend(_type_field(item))
     return fields
 
 

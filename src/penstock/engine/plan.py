@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from penstock.engine.intervals import Schedule, tie
 from penstock.language.resolve import Resolved
+from penstock.model.definition import Field
 from penstock.model.times import Instant
 
 ACTIVITY = "activity"
@@ -16,7 +17,8 @@ class Component(Struct, frozen=True):
     """A runnable component; times in milliseconds, `attempt_timeout_ms` None for no limit.
 
     `dependencies` are the components it waits for; `dependents` those that wait for it; `nodes`
-    are an activity's data nodes, `users` the activities that use a data node.
+    are an activity's data nodes, `users` the activities that use a data node. `constant_fields`
+    are the fields that its instances show, where they are the same for all.
     """
 
     id: str
@@ -37,6 +39,7 @@ class Component(Struct, frozen=True):
     nodes: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     producers: frozenset[str] = frozenset()
+    constant_fields: tuple[Field, ...] | None = None
 
 
 class Needed(Struct, frozen=True):

@@ -5,6 +5,7 @@ database row. Only the language's calendar arithmetic uses `datetime`, always na
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 Instant = int
 """Milliseconds since 1970-01-01T00:00:00 UTC."""
@@ -29,6 +30,10 @@ def from_datetime(moment: datetime) -> Instant:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+@lru_cache(4096)
 def format_instant(instant: Instant) -> str:
-    """`YYYY-MM-DDTHH:MM:SS`, as the API spells dates inside object fields; fractions are cut."""
+    """`YYYY-MM-DDTHH:MM:SS`, as the API spells dates inside object fields; fractions are cut.
+
+    Remembered, because one task spells the same few times again and again.
+    """
     return to_datetime(instant).replace(microsecond=0).isoformat()

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+from hashlib import blake2b
 
 import msgspec
 
@@ -20,7 +21,8 @@ class TaskIds:
         self._key = key
 
     def _mac(self, payload: bytes) -> bytes:
-        return hmac.digest(self._key, payload, "sha256")[:_MAC_BYTES]
+        # BLAKE2 takes a key by itself, and costs a quarter of an HMAC over so short a text.
+        return blake2b(payload, key=self._key, digest_size=_MAC_BYTES).digest()
 
     def encode(self, key: TaskKey) -> str:
         """The id that a runner holds."""

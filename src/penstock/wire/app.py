@@ -51,7 +51,8 @@ _JSON = b"application/x-amz-json-1.1"
 _CONTENT_TYPES = frozenset({_JSON, b"application/x-amz-json-1.0"})
 _TEXT = b"text/plain; charset=utf-8"
 _POLL = "PollForTask"
-_WATCH_AFTER_SECONDS = 0.02
+_WATCH_AFTER_SECONDS = 0.1
+"""Longer than a poll takes that gets a task at once, on a busy server too."""
 _LOOPS_TO_SEE_A_HANG_UP = 3
 """The loop reads the end of the stream, closes the transport, and wakes the watcher: one each."""
 _LARGE_BODY_BYTES = 256 * 1024
