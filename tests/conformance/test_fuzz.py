@@ -101,8 +101,8 @@ class Attack:
                 raw.socket.sendall(request.sent)
                 raw.socket.shutdown(socket.SHUT_WR)
                 received = b"".join(iter(lambda: raw.socket.recv(65_536), b""))
-            except ConnectionError:
-                return None
+            except OSError:
+                return None  # The server had heard enough.
         for line in received.split(b"\r\n"):
             if line.startswith(b"HTTP/1.1 "):
                 assert line[9:12] == b"200" or int(line[9:12]) in ERROR_STATUS | {405, 406}, line
