@@ -76,9 +76,10 @@ class CheckPipeline(Struct, frozen=True):
 
 
 class Claim(Struct, frozen=True):
-    """Hand the offered task to a runner."""
+    """Hand the offered task to a runner; with a `fault`, it has turned out that it cannot be."""
 
     hostname: str | None = None
+    fault: str | None = None
 
 
 class Undelivered(Struct, frozen=True):

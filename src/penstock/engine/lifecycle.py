@@ -44,6 +44,7 @@ from penstock.model.times import Instant
 ATTEMPT_TIMEOUT = "Service_AttemptTimeout"
 RUNNER_LOST = "Service_RunnerLost"
 EXPRESSION_ERROR = "Service_ExpressionError"
+INTERNAL_ERROR = "Service_InternalError"
 
 
 class Failure(Exception):

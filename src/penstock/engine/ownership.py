@@ -28,6 +28,7 @@ from penstock.engine.events import (
 from penstock.engine.lifecycle import (
     ATTEMPT_TIMEOUT,
     EXPRESSION_ERROR,
+    INTERNAL_ERROR,
     RUNNER_LOST,
     cancel_now,
     end_instance,
@@ -65,12 +66,12 @@ def claim(view: InstanceView, event: Claim, now: Instant, rules: Rules) -> Decis
     """Hand the task over; the answer is its objects, shown as just before the hand-over."""
     attempt, instance = _attempt(view), view.instance
     place = view.place
+    if event.fault is not None:
+        return _fail_unclaimed(view, attempt, INTERNAL_ERROR, event.fault, now)
     try:
         objects = task_objects(place.plan, instance, attempt)
     except DefinitionError as error:
-        broken = replace(attempt, error_id=EXPRESSION_ERROR, error_message=str(error))
-        running = replace(view, instance=move(instance, RUNNING))
-        return fail_attempt(running, broken, now, final=True)
+        return _fail_unclaimed(view, attempt, EXPRESSION_ERROR, str(error), now)
     handed = replace(attempt, status=RUNNING, offered=False, handed_at=now, hostname=event.hostname)
     return Decision(
         (
@@ -81,6 +82,15 @@ def claim(view: InstanceView, event: Claim, now: Instant, rules: Rules) -> Decis
         ),
         answer=objects,
     )
+
+
+def _fail_unclaimed(
+    view: InstanceView, attempt: Attempt, error_id: str, message: str, now: Instant
+) -> Decision:
+    """A task that cannot be handed over fails for good: another try would meet the same."""
+    broken = replace(attempt, error_id=error_id, error_message=message)
+    running = replace(view, instance=move(view.instance, RUNNING))
+    return fail_attempt(running, broken, now, final=True)
 
 
 def _deadline(view: InstanceView, attempt: Attempt, rules: Rules) -> Instant:

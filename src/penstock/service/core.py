@@ -13,6 +13,7 @@ from msgspec import Struct
 from penstock.clock import Clock
 from penstock.engine.events import Advance, Event, OwnerDeadline, RetryDue
 from penstock.engine.views import Rules
+from penstock.model.api import PollForTaskAnswer
 from penstock.model.errors import ApiError, InternalServiceError
 from penstock.model.runtime import Timer
 from penstock.model.times import Instant
@@ -58,6 +59,14 @@ class Batch(Struct, frozen=True):
         for poll, answer in self.deliveries:
             poll.deliver(answer)
 
+    def abandon(self) -> None:
+        """It did not become durable: the polls that would have got a task end with nothing.
+
+        They have left the table of those that wait, so nobody else would ever answer them.
+        """
+        for poll, _ in self.deliveries:
+            poll.deliver(PollForTaskAnswer())
+
 
 class Core:
     """Executes batches of commands."""
@@ -90,6 +99,7 @@ class Core:
 
     def _execute(self, commands: Sequence[Command], careful: bool) -> Batch:
         transaction = self._store.begin()
+        self._dispatcher.begin()
         try:
             now = self._clock()
             unit = Unit(transaction, self._definitions, self._rules, now, careful)
@@ -102,6 +112,7 @@ class Core:
             return Batch(transaction, outcomes, deliveries, transaction.next_due())
         except BaseException:
             transaction.rollback()
+            self._dispatcher.undo()
             raise
 
     def _guarded(self, unit: Unit, command: Command) -> Outcome:

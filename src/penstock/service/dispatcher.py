@@ -9,6 +9,8 @@ the connections.
 from collections import OrderedDict
 from collections.abc import Callable
 
+import structlog
+
 from penstock.engine.events import Claim
 from penstock.engine.views import InstanceView
 from penstock.model.api import PollForTaskAnswer, TaskObject
@@ -17,7 +19,9 @@ from penstock.model.ids import attempt_id
 from penstock.model.runtime import TaskKey
 from penstock.service.load import view_of
 from penstock.service.task_ids import TaskIds
-from penstock.service.unit import Queue, Unit
+from penstock.service.unit import Queue, TooLate, Unit
+
+_log = structlog.get_logger(__name__)
 
 
 class Poll:
@@ -33,6 +37,7 @@ class Poll:
         self.deliver = deliver
 
 
+Objects = dict[str, PipelineObject]
 Delivery = tuple[Poll, PollForTaskAnswer]
 
 
@@ -42,6 +47,21 @@ class Dispatcher:
     def __init__(self, task_ids: TaskIds) -> None:
         self._task_ids = task_ids
         self._waiting: dict[Queue, OrderedDict[Poll, None]] = {}
+        self._joined: list[Poll] = []
+        """Those that began to wait in this batch."""
+
+    def begin(self) -> None:
+        """A batch begins."""
+        self._joined.clear()
+
+    def undo(self) -> None:
+        """The batch is undone: who began to wait in it has not, and may arrive in it anew.
+
+        A poll left waiting here would be in its own way then, and in that of the tasks that are
+        there already: it would seem that others wait, and nothing new would be offered to them.
+        """
+        for poll in self._joined:
+            self.leave(poll)
 
     def arrive(self, unit: Unit, poll: Poll) -> PollForTaskAnswer | None:
         """A task at once, or None: then the poll has joined those that wait."""
@@ -49,6 +69,7 @@ class Dispatcher:
         answer = self._claim(unit, poll) if poll.queue not in self._waiting else None
         if answer is None:
             self._waiting.setdefault(poll.queue, OrderedDict())[poll] = None
+            self._joined.append(poll)
         return answer
 
     def leave(self, poll: Poll) -> bool:
@@ -81,10 +102,27 @@ class Dispatcher:
         account_id, worker_group = poll.queue
         while tasks := unit.store.offered(account_id, worker_group, 1):
             view = view_of(unit, tasks[0])
-            objects = unit.run(Claim(poll.hostname), view)
+            objects = self._hand_over(unit, poll, view)
             if objects is not None:
                 return PollForTaskAnswer(self._task(view, objects))
         return None
+
+    def _hand_over(self, unit: Unit, poll: Poll, view: InstanceView) -> Objects | None:
+        """The task's objects; None if it has failed instead.
+
+        A task that meets a defect of ours fails too: else it would stand in its queue for ever, and
+        all others behind it.
+        """
+        try:
+            found: Objects | None = unit.attempt(lambda: unit.run(Claim(poll.hostname), view))
+        except TooLate:
+            raise
+        except Exception as error:  # noqa: BLE001 - see above
+            unit.forget()
+            _log.exception("hand-over failed", instance=view.instance.key)
+            unit.run(Claim(poll.hostname, f"{type(error).__name__}: {error}"), view)
+            return None
+        return found
 
     def _task(self, view: InstanceView, objects: dict[str, PipelineObject]) -> TaskObject:
         instance, attempt = view.instance, view.attempt

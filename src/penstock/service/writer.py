@@ -71,7 +71,11 @@ class Writer:
         try:
             batch = self._core.execute([command for command, _ in taken])
             loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._disk, batch.commit)
+            try:
+                await loop.run_in_executor(self._disk, batch.commit)
+            except BaseException:
+                batch.abandon()
+                raise
         except Exception as error:  # noqa: BLE001 - every caller gets an answer
             _log.exception("batch failed", commands=len(taken))
             for _, future in taken:
