@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from penstock.wire.client import Client
+from penstock.wire.client import Client, ServiceError
 from penstock.wire.sigv4 import Credentials
 from tests.support.definitions import activated, instances, ondemand, shell
 from tests.support.fuzz import Request, Targets, fuzzed
@@ -62,17 +62,25 @@ class Attack:
         before = self._look() if number % LOOK_EVERY == 0 else None
         try:
             answer = self._framed(request) if request.framed else self._unframed(request)
+            if request.operation == "DeletePipeline":
+                self._replace_what_is_gone()
             if answer is None:
                 return
             self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
             if answer.status != 200:
                 _check_error(answer)
                 assert before is None or self._look() == before
-            elif request.operation == "DeletePipeline":
-                self.targets = self._make_targets()
-        except (AssertionError, KeyError, ValueError, OSError) as error:
+        except (AssertionError, LookupError, ValueError, OSError, ServiceError) as error:
             error.add_note(f"FUZZ_SEED={SEED}, request {number}: {request.sent[:3_000]!r}")
             raise
+
+    def _replace_what_is_gone(self) -> None:
+        try:
+            self._look()
+        except ServiceError as error:
+            if error.code != "PipelineDeletedException":
+                raise
+            self.targets = self._make_targets()
 
     def _look(self) -> dict[str, Any]:
         """What the next request may change, once all before it have had their effect."""
