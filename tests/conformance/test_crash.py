@@ -22,8 +22,8 @@ TASKS = 200
 LAYER = 20
 KILLS = 50
 RUNNERS = 4
-MOST_CALLS_BETWEEN_KILLS = 24
-"""A task takes four calls, so that fifty kills on average fall within three quarters of the run."""
+MOST_CALLS_BETWEEN_KILLS = 20
+"""A task takes four calls, so fifty kills fall well within the run, whatever is drawn."""
 NEVER = 1_000_000
 
 
@@ -37,16 +37,23 @@ class Journal:
         self.finished: set[str] = set()
         self.created: dict[str, str] = {}
         self.failure: BaseException | None = None
+        self.up = threading.Event()
+        """Whether a runner may begin a call; those under way when it ends are met by the kill."""
+        self._enough = NEVER
 
     def note(self, write: Callable[[Journal], Any]) -> None:
         with self._changed:
             write(self)
             self.answered += 1
+            if self.answered >= self._enough:
+                self.up.clear()
             self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
         with self._changed:
             self.failure = self.failure or error
+            self._enough = NEVER
+            self.up.set()
             self._changed.notify_all()
 
     def copy(self) -> Journal:
@@ -61,22 +68,23 @@ class Journal:
     def over(self) -> bool:
         return self.failure is not None or len(self.finished) >= TASKS
 
-    def wait_for(self, answered: int) -> bool:
-        """Until so many calls have been answered, or all work is done; whether there is more."""
+    def let_go(self, calls: int) -> bool:
+        """Let so many more calls be answered, or all; whether there is more work then."""
         with self._changed:
-            self._changed.wait_for(lambda: self.over or self.answered >= answered, 120)
+            self._enough = enough = self.answered + calls
+            self.up.set()
+            self._changed.wait_for(lambda: self.over or self.answered >= enough, 120)
             return not self.over
 
 
 class Runner(threading.Thread):
     """The simplest runner that is honest: it says again what was not answered, until it is."""
 
-    def __init__(self, caller: Client, group: str, journal: Journal, up: threading.Event) -> None:
+    def __init__(self, caller: Client, group: str, journal: Journal) -> None:
         super().__init__(daemon=True)
         self._caller = caller
         self._group = group
         self._journal = journal
-        self._up = up
 
     def run(self) -> None:
         try:
@@ -108,11 +116,11 @@ class Runner(threading.Thread):
 
     def _insist(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
         while True:
+            self._journal.up.wait(60)
             try:
                 return self._caller.call(operation, parameters)
             except ConnectionFailed:
                 assert not self._journal.failure
-                self._up.wait(60)
 
 
 def layered(group: str) -> list[dict[str, Any]]:
@@ -143,30 +151,26 @@ def test_a_server_killed_fifty_times(start: Callable[..., Server], name: str) ->
     server = start("acknowledge_timeout=1s", "poll_wait=1s")
     client = server.boto()
     pipeline = activated(client, name, *layered(name))
-    journal, up = Journal(), threading.Event()
-    up.set()
+    journal = Journal()
     caller = server.caller()
-    runners = [Runner(caller, name, journal, up) for _ in range(RUNNERS)]
+    runners = [Runner(caller, name, journal) for _ in range(RUNNERS)]
     for runner in runners:
         runner.start()
     try:
         for kill in range(KILLS):
-            more = journal.wait_for(journal.answered + rng.randint(1, MOST_CALLS_BETWEEN_KILLS))
-            assert more, f"all is done at kill {kill}: {journal.failure!r}"
-            up.clear()
+            more = journal.let_go(rng.randint(1, MOST_CALLS_BETWEEN_KILLS))
             server.kill()
+            assert more, f"all is done at kill {kill}: {journal.failure!r}"
             noted = journal.copy()
             server.start()
             remembered(client, pipeline, noted, rng)
-            up.set()
-        journal.wait_for(NEVER)
+        journal.let_go(NEVER)
         assert journal.failure is None
     except BaseException as error:  # noqa: BLE001 - raised again, with the seed
         culprit = journal.failure or error
         culprit.add_note(f"CRASH_SEED={SEED}")
         raise culprit from None
     finally:
-        up.set()
         journal.fail(AssertionError("given up"))
         for runner in runners:
             runner.join(60)
