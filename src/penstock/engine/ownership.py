@@ -51,6 +51,7 @@ from penstock.model.status import (
     FINISHED,
     PAUSED,
     RUNNING,
+    WAITING_FOR_RUNNER,
     WAITING_ON_DEPENDENCIES,
 )
 from penstock.model.times import Instant
@@ -122,7 +123,9 @@ def undelivered(view: InstanceView, event: Undelivered, now: Instant, rules: Rul
 
 
 def _is_owner(attempt: Attempt, task: TaskKey) -> bool:
-    return attempt.number == task.attempt and attempt.generation == task.generation
+    """Nobody owns a task that stands in the queue."""
+    named = (task.attempt, task.generation)
+    return (attempt.number, attempt.generation) == named and attempt.status != WAITING_FOR_RUNNER
 
 
 def _owned(view: InstanceView, task: TaskKey) -> Attempt:
