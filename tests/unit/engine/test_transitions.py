@@ -1,0 +1,231 @@
+"""Every event in every state: it moves legally, or is refused; it never trips over itself."""
+
+from itertools import product
+
+import pytest
+from msgspec.structs import replace
+
+from penstock.engine.compile import compile_plan
+from penstock.engine.decide import decide
+from penstock.engine.events import (
+    Await,
+    CancelInstance,
+    Claim,
+    Create,
+    EndTask,
+    FinishInstance,
+    HoldInstance,
+    OwnerDeadline,
+    PauseInstance,
+    Report,
+    RerunInstance,
+    ResumeInstance,
+    RetryDue,
+    Settled,
+    SkipInstance,
+    Undelivered,
+    Unsettled,
+    UpdateAttempt,
+    UpdateInstance,
+)
+from penstock.engine.lifecycle import Failure, move
+from penstock.engine.plan import Needed
+from penstock.engine.views import (
+    CreateView,
+    InstanceView,
+    NeedState,
+    Place,
+    Rules,
+    SettledView,
+    Waiting,
+)
+from penstock.language.forms import from_cli
+from penstock.model.errors import ApiError
+from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, TaskKey, Wait
+from penstock.model.status import ENDED, TRANSITIONS
+
+NOW = 1_700_006_400_000
+STATES = tuple(TRANSITIONS)
+PLAN = compile_plan(
+    from_cli(
+        {
+            "objects": [
+                {"id": "Default", "scheduleType": "ondemand", "workerGroup": "workers"},
+                {"id": "A", "type": "ShellCommandActivity", "command": "true"},
+                {
+                    "id": "B",
+                    "type": "ShellCommandActivity",
+                    "command": "true",
+                    "dependsOn": {"ref": "A"},
+                    "failureAndRerunMode": "cascade",
+                },
+            ]
+        }
+    ),
+    (),
+    "df-X",
+    1,
+    0,
+    900_000,
+)
+TASK = TaskKey("1", 1, 1, 1, 0)
+INSTANCE_EVENTS = (
+    Claim(),
+    Claim(None, "a defect"),
+    Undelivered(TASK),
+    Report(TASK),
+    EndTask(TASK, "FINISHED"),
+    EndTask(TASK, "FAILED", "E", "M"),
+    EndTask(TASK, "FALSE"),
+    OwnerDeadline(1),
+    RetryDue(1),
+    PauseInstance(1),
+    ResumeInstance(1),
+    HoldInstance(1),
+    CancelInstance(1, "because"),
+    CancelInstance(1, "because", revive=True),
+    RerunInstance(1),
+    FinishInstance(1),
+    SkipInstance(1),
+)
+
+
+def place(state: str, paused: bool) -> Place:
+    pipeline = Pipeline(1, "df-X", "1", "u", "n", "t", "", (), state, 1, 0)  # type: ignore[arg-type]
+    return Place(pipeline, PLAN, ComponentRow(1, "B", 0, False, paused))
+
+
+def instance(status: str, **changes: object) -> Instance:
+    ended = NOW if status in ENDED else None
+    row = Instance(1, 1, "B", 0, 0, 1, status, 0, ended_at=ended, attempts=1, tries=1)  # type: ignore[arg-type]
+    return replace(row, **changes)
+
+
+def attempts(status: str) -> list[Attempt | None]:
+    """The latest attempts that an instance in a state may have."""
+    row = Attempt(1, 1, 1, "1", "workers", "WAITING_FOR_RUNNER", 0)
+    waiting = [row, replace(row, offered=False)]
+    handed = replace(row, status="RUNNING", offered=False, handed_at=1)
+    failed = replace(handed, status="FAILED", ended_at=1)
+    if status == "WAITING_FOR_RUNNER":
+        return list(waiting)
+    if status == "RUNNING":
+        running = [handed, replace(handed, acknowledged=True, reported_at=NOW)]
+        return [*running, *(replace(each, cancel_reason="because") for each in running)]
+    if status == "WAITING_ON_DEPENDENCIES":
+        return [None, failed]
+    if status == "PAUSED":
+        return [None, waiting[1], failed]
+    if status == "CASCADE_FAILED":
+        return [None, failed]
+    return [None, replace(failed, status=status)]
+
+
+def views():
+    for status, state, paused in product(STATES, ("SCHEDULED", "DEACTIVATING"), (False, True)):
+        for attempt, unmet, retry_at in product(attempts(status), (0, 1), (None, NOW + 1)):
+            if (unmet or retry_at) and status not in {"WAITING_ON_DEPENDENCIES", "PAUSED"}:
+                continue
+            found = instance(status, unmet=unmet, retry_at=retry_at)
+            yield InstanceView(place(state, paused), found, attempt)
+
+
+def check(before: Instance, decision) -> None:
+    """All that the decision writes of the instance can be reached, and it ends with its attempt."""
+    status = before.status
+    attempt = None
+    for change in decision.changes:
+        if isinstance(change, UpdateInstance):
+            row = change.row
+            legal = row.status == status or row.status in TRANSITIONS[status]
+            by_hand_over = status == "WAITING_FOR_RUNNER" and row.status in TRANSITIONS["RUNNING"]
+            assert legal or by_hand_over, f"{status} -> {row.status}"
+            assert (row.ended_at is not None) == (row.status in ENDED)
+            status = row.status
+        elif isinstance(change, UpdateAttempt):
+            attempt = change.row
+            assert not attempt.offered or attempt.status == "WAITING_FOR_RUNNER"
+    if attempt is not None and status in ENDED and before.status not in ENDED:
+        assert attempt.status in ENDED
+
+
+@pytest.mark.parametrize("event", INSTANCE_EVENTS, ids=lambda event: type(event).__name__)
+def test_every_event_in_every_state(event):
+    # A task is claimed only when it is offered; the store's queue sees to that.
+    claimable = isinstance(event, Claim)
+    outcomes = set()
+    for view in views():
+        offered = view.attempt is not None and view.attempt.offered
+        if claimable and not (offered and view.instance.status == "WAITING_FOR_RUNNER"):
+            continue
+        try:
+            decision = decide(view, event, NOW, Rules())
+        except ApiError:
+            outcomes.add("refused")
+            continue
+        check(view.instance, decision)
+        outcomes.add("decided")
+    assert "decided" in outcomes or event == EndTask(TASK, "FALSE")
+
+
+NEED = Needed("A", 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "state", [NeedState(NEED, 0), NeedState(NEED, 1), NeedState(NEED, 1, "@A_1970-01-01T00:00:00")]
+)
+def test_finding_out_what_an_instance_waits_for(state):
+    for view in views():
+        create = CreateView(view.place, (state,), 1, view.instance, view.attempt)
+        decide(create, Create(1, "B", 0, 0, 1), NOW, Rules())
+        check(view.instance, decide(create, Await(1), NOW, Rules()))
+
+
+@pytest.mark.parametrize("status", sorted(ENDED))
+def test_an_end_told_to_those_that_wait_in_any_state(status):
+    """Only what waits has waits."""
+    target = replace(instance(status), component="A")
+    for view in views():
+        if view.instance.status not in {"WAITING_ON_DEPENDENCIES", "PAUSED"}:
+            continue
+        waiting = replace(view, instance=replace(view.instance, unmet=1, retry_at=None))
+        settled = SettledView(
+            replace(view.place, row=replace(view.place.row, id="A")),
+            (Waiting(Wait(1, 1, "A", 0, 0, 1), waiting),),
+        )
+        check(waiting.instance, decide(settled, Settled(target), NOW, Rules()))
+        again = decide(settled, Unsettled(target), NOW, Rules())
+        check(waiting.instance, again)
+
+
+@pytest.mark.parametrize(("old", "new"), list(product(STATES, STATES)))
+def test_only_the_tables_transitions_are_made(old, new):
+    if new == old or new in TRANSITIONS[old]:
+        assert move(instance(old), new).status == new
+    else:
+        with pytest.raises(Failure):
+            move(instance(old), new)
+
+
+def test_what_runs_is_never_left_but_by_its_owner_a_timer_or_a_hang_up():
+    for view in views():
+        if view.instance.status != "RUNNING":
+            continue
+        for event in INSTANCE_EVENTS:
+            by_owner = isinstance(event, Claim | Report | EndTask | OwnerDeadline | Undelivered)
+            if by_owner or isinstance(event, FinishInstance):
+                continue
+            for change in decide(view, event, NOW, Rules()).changes:
+                if isinstance(change, UpdateInstance):
+                    assert change.row.status == "RUNNING", event
+
+
+def test_arguments_are_left_as_they_were():
+    for view in views():
+        before = repr(view)
+        for event in INSTANCE_EVENTS:
+            try:
+                decide(view, event, NOW, Rules())
+            except (ApiError, Failure):
+                continue
+        assert repr(view) == before
