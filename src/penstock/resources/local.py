@@ -66,7 +66,7 @@ class LocalProvider:
         directory.mkdir(parents=True, exist_ok=True)
         _write_keys(directory / KEYS_FILE, order)
         with (directory / OUTPUT_FILE).open("wb") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own command, no shell
+            process = subprocess.Popen(
                 self._command(order, directory),
                 stdin=subprocess.PIPE,
                 stdout=output,

@@ -164,19 +164,12 @@ class Application:
         status = 200
         try:
             await self._run(call, scope, receive, send)
-        except ApiError as error:
-            status = error.status
-            await self._send_error(send, call, error)
         except ClientGone:
             status = 0
-        except Exception:  # noqa: BLE001 - whatever it is, the caller gets an answer
-            status = 500
-            # As text, because a renderer given the exception itself may show local variables, and
-            # with them secrets.
-            trace = traceback.format_exc()
-            facts = {"operation": call.operation, "request_id": call.request_id}
-            _log.error("call failed", exception=trace, **facts)
-            await self._send_error(send, call, _internal_error(call))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            shown = _fit_to_show(error, call)
+            status = shown.status
+            await self._send_error(send, call, shown)
         if self._access_log:
             _log.info(
                 "call",
@@ -385,7 +378,16 @@ async def _respond(
     await send({"type": "http.response.body", "body": body})
 
 
-def _internal_error(call: _Call) -> InternalServiceError:
+def _fit_to_show(error: Exception, call: _Call) -> ApiError:
+    """The error as its caller may see it; of a defect no more than where the log tells of it."""
+    if isinstance(error, ApiError) and type(error) is not InternalServiceError:
+        return error
+    # As text, because a renderer given the exception itself may show local variables, and with
+    # them secrets.
+    trace = "".join(traceback.format_exception(error))
+    _log.error(
+        "call failed", exception=trace, operation=call.operation, request_id=call.request_id
+    )
     return InternalServiceError(
         f"The service failed on request {call.request_id}; its log has more under that id."
     )
