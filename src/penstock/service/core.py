@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.clock import Clock
 from penstock.engine.events import Advance, Event, OwnerDeadline, RetryDue
@@ -19,7 +20,7 @@ from penstock.model.runtime import Timer
 from penstock.model.times import Instant
 from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Delivery, Dispatcher
-from penstock.service.unit import TooLate, Unit
+from penstock.service.unit import AFTER_A_FAULT_MS, TooLate, Unit
 from penstock.store.protocol import Store, Transaction
 
 Command = Callable[[Unit], Any]
@@ -137,8 +138,10 @@ def fire_timers(unit: Unit) -> None:
             with unit.store.savepoint():
                 _fire(unit, timer)
         except Exception:  # noqa: BLE001 - see below
-            # A timer that cannot be handled must not stop all others, again and again.
+            # A timer that cannot be handled must not stop all others, again and again; nor must
+            # what it watches stand still for ever.
             unit.forget()
+            unit.store.set_timer(replace(timer, due_at=unit.now + AFTER_A_FAULT_MS))
             _log.exception("timer failed", kind=timer.kind, subject=timer.subject)
 
 

@@ -34,14 +34,17 @@ from penstock.engine.events import (
 )
 from penstock.engine.plan import Plan
 from penstock.engine.views import Rules
-from penstock.model.runtime import Attempt, ComponentRow, Pipeline
-from penstock.model.times import Instant
+from penstock.model.runtime import Attempt, ComponentRow, Pipeline, Timer
+from penstock.model.times import MINUTE_MS, Instant
 from penstock.service.definitions import Definitions
 from penstock.service.load import load
 from penstock.store.protocol import Transaction
 
 Queue = tuple[str, str]
 """A queue of tasks: account id and worker group."""
+
+AFTER_A_FAULT_MS = MINUTE_MS
+"""When to try again what met a defect, or a store that failed."""
 
 _log = structlog.get_logger(__name__)
 
@@ -171,6 +174,9 @@ class Unit:
             raise
         except Exception:  # noqa: BLE001 - a fault in one pipeline stays its own
             self.forget()
+            if isinstance(event, Advance):
+                again = Timer("tick", event.pipeline, self.now + AFTER_A_FAULT_MS)
+                self.store.hasten_timer(again)
             _log.exception("deferred event failed", event_kind=type(event).__name__)
 
     def _decide_deferred(self, event: Advance | CheckPipeline) -> None:
