@@ -4,14 +4,15 @@ import pytest
 import structlog
 from msgspec.structs import replace
 
+from penstock.engine import decide as decide_module
 from penstock.engine import ownership
-from penstock.engine.events import EndTask, PutComponent
+from penstock.engine.events import Advance, EndTask, PutComponent, RetryDue
 from penstock.model.api import PollForTaskAnswer
 from penstock.service.core import Core, fire_timers
 from penstock.service.dispatcher import Poll
 from penstock.service.unit import Unit
 from penstock.simulation.world import CALLER, World
-from tests.simulation.scenes import Hand, activity, name_of, on_demand, statuses
+from tests.simulation.scenes import Hand, activity, hourly, name_of, on_demand, statuses, wait
 
 QUEUE = (CALLER.account_id, "workers")
 
@@ -134,3 +135,28 @@ def test_polls_that_waited_longer_come_first_in_a_batch(world, late):
     assert batch.outcomes[1].value is None
     assert list(polls.got) == ["early"]
     assert statuses(world, pipeline) == ["RUNNING", "FINISHED"]
+
+
+@pytest.mark.parametrize("what", ["retry_due", "advance"])
+def test_what_meets_a_defect_is_tried_again_a_minute_later(world, monkeypatch, what):
+    """A timer that fails stops neither the others nor, for ever, what it watches."""
+    event, objects = {
+        "retry_due": (RetryDue, on_demand(activity("A"))),
+        "advance": (Advance, hourly(activity("A"), occurrences=2)),
+    }[what]
+    pipeline = world.begin(objects)
+    hand = Hand(world)
+    hand.end(hand.take(), "FAILED" if what == "retry_due" else "FINISHED")
+    handlers = decide_module._HANDLERS
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("planted")
+
+    with monkeypatch.context() as patch, structlog.testing.capture_logs() as lines:
+        patch.setitem(handlers, event, broken)
+        wait(world, hours=1)
+    assert lines
+    assert hand.poll_once() is None
+    wait(world, minutes=1)
+    assert hand.take()
+    assert "RUNNING" in statuses(world, pipeline)

@@ -91,13 +91,13 @@ INSTANCE_EVENTS = (
 
 
 def place(state: str, paused: bool) -> Place:
-    pipeline = Pipeline(1, "df-X", "1", "u", "n", "t", "", (), state, 1, 0)  # type: ignore[arg-type]
+    pipeline = Pipeline(1, "df-X", "1", "u", "n", "t", "", (), state, 1, 0)
     return Place(pipeline, PLAN, ComponentRow(1, "B", 0, False, paused))
 
 
 def instance(status: str, **changes: object) -> Instance:
     ended = NOW if status in ENDED else None
-    row = Instance(1, 1, "B", 0, 0, 1, status, 0, ended_at=ended, attempts=1, tries=1)  # type: ignore[arg-type]
+    row = Instance(1, 1, "B", 0, 0, 1, status, 0, ended_at=ended, attempts=1, tries=1)
     return replace(row, **changes)
 
 
