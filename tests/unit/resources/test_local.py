@@ -31,13 +31,15 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-def said(order: RunnerOrder) -> str:
-    return (order.directory / OUTPUT_FILE).read_text(encoding="utf-8")
+def serves(order: RunnerOrder) -> bool:
+    """Whether the runner's log says that it has begun, signals and all."""
+    logs = order.directory.glob("TaskRunner.log.*")
+    return any(" serves group " in log.read_text(encoding="utf-8") for log in logs)
 
 
 def test_a_runner_runs_until_it_is_stopped(order: RunnerOrder) -> None:
     compute = LocalProvider(grace_seconds=0).start(order)
-    until(lambda: "Log files are written" in said(order))
+    until(lambda: serves(order))
     assert compute.ended() is None
     compute.stop(0)
     assert "status 0" in (compute.ended() or "")
@@ -85,7 +87,7 @@ def test_a_runner_ends_with_whoever_started_it(order: RunnerOrder) -> None:
     with starter:
         assert starter.stdout is not None
         process_id = int(starter.stdout.readline())
-        until(lambda: "Log files are written" in said(order))
+        until(lambda: serves(order))
         starter.kill()
     until(lambda: not alive(process_id))
 
