@@ -32,12 +32,12 @@ from penstock.engine.events import (
     UpdateInstance,
     UpdatePipeline,
 )
-from penstock.engine.plan import Plan
 from penstock.engine.views import Rules
-from penstock.model.runtime import Attempt, ComponentRow, Pipeline, Timer
+from penstock.model.runtime import Attempt, Timer
 from penstock.model.times import MINUTE_MS, Instant
 from penstock.service.definitions import Definitions
 from penstock.service.load import load
+from penstock.service.rows import Rows
 from penstock.store.protocol import Transaction
 
 Queue = tuple[str, str]
@@ -53,7 +53,7 @@ class TooLate(Exception):
     """Something failed after it had written, and there was no savepoint to go back to."""
 
 
-class Unit:
+class Unit(Rows):
     """What the commands of one batch share: the transaction, the time, and rows already read."""
 
     def __init__(
@@ -64,42 +64,15 @@ class Unit:
         now: Instant,
         careful: bool = True,
     ) -> None:
-        self.store = store
-        self.definitions = definitions
+        super().__init__(store, definitions)
         self.rules = rules
         self.now = now
         self.careful = careful
         """Whether what may fail gets a savepoint."""
         self.offered: dict[Queue, None] = {}
         """Queues that got a task in this batch, in order."""
-        self._pipelines: dict[int, Pipeline] = {}
-        self._rows: dict[tuple[int, str], ComponentRow] = {}
         self._advances: dict[int, set[str] | None] = {}
         self._checks: dict[int, None] = {}
-
-    def pipeline(self, key: int) -> Pipeline:
-        """A pipeline, read once in a batch."""
-        found = self._pipelines.get(key)
-        if found is None:
-            found = self.store.pipeline(key)
-            if found is None:
-                raise LookupError(f"no pipeline with key {key}")
-            self._pipelines[key] = found
-        return found
-
-    def row(self, pipeline: int, component: str) -> ComponentRow:
-        """A component's row, read once in a batch (`active` is not counted)."""
-        found = self._rows.get((pipeline, component))
-        if found is None:
-            found = self.store.component(pipeline, component)
-            if found is None:
-                raise LookupError(f"pipeline {pipeline} has no component {component!r}")
-            self._rows[pipeline, component] = found
-        return found
-
-    def plan(self, pipeline: Pipeline, version: int) -> Plan:
-        """The plan of a version of a pipeline."""
-        return self.definitions.plan(self.store, pipeline, version)
 
     def attempt(self, work: Callable[[], Any]) -> Any:
         """Do something that may fail; if it does, nothing of it has been written.
@@ -116,11 +89,6 @@ class Unit:
             if self.store.changes() != before:
                 raise TooLate from error
             raise
-
-    def forget(self) -> None:
-        """Drop the rows read so far: a command was undone."""
-        self._pipelines.clear()
-        self._rows.clear()
 
     def run(self, event: Event, view: View | None = None) -> Any:
         """Decide an event and all that follows from it; answers the first decision's answer.
@@ -213,12 +181,12 @@ def _update_attempt(unit: Unit, change: UpdateAttempt) -> None:
 
 
 def _put_component(unit: Unit, change: PutComponent) -> None:
-    unit._rows[change.row.pipeline, change.row.id] = change.row
+    unit.note_row(change.row)
     unit.store.put_component(change.row)
 
 
 def _update_pipeline(unit: Unit, change: UpdatePipeline) -> None:
-    unit._pipelines[change.row.key] = change.row
+    unit.note_pipeline(change.row)
     unit.store.update_pipeline(change.row)
 
 
