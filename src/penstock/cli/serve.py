@@ -79,7 +79,10 @@ def command(
 def greeting(settings: "Settings", url: str, first_start: bool) -> str:
     """What a person needs to begin; never the secret, since output often ends in a log."""
     path = settings.data_dir.resolve() / CREDENTIALS_FILE
-    lines = [f"Penstock serves {url} from {settings.data_dir.resolve()} (Ctrl-C ends it)"]
+    lines = [
+        f"Penstock serves {url} from {settings.data_dir.resolve()} (Ctrl-C ends it)",
+        f"To watch, open {url}/ in a browser and sign in with an access key.",
+    ]
     if first_start:
         lines += [
             f"A first access key was made; it stands in {path}. Use it with the AWS CLI:",
