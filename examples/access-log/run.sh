@@ -9,7 +9,7 @@ directory=$(cd "$1" && pwd)
 rm -rf "$directory/counts" "$directory/report"
 
 python "$here/generate.py" "$directory/logs"
-penstock run "$here/pipeline.json" --name access-log \
+penstock run "$here/pipeline.json" \
     --name access-log \
     --data "$directory/penstock" \
     --parameter "myDirectory=file://$directory"
