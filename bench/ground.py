@@ -31,9 +31,9 @@ class Measured(Struct, frozen=True):
     server_cpu_share: float
 
     @property
-    def note(self) -> str:
-        """Who was how busy."""
-        return f"server {self.server_cpu_share:.0%}, generator {self.told.cpu_share:.0%} of a core"
+    def server_cpu_us(self) -> float:
+        """The server's processor time for one."""
+        return self.server_cpu_share * self.told.seconds / self.told.count * 1e6
 
 
 def measure(server: Server, job: Job) -> Measured:
