@@ -47,6 +47,8 @@ _WAIT_WIDTH = len(Wait.__struct_fields__)
 _TAGS = Pipeline.__struct_fields__.index("tags")
 _BUSY_SECONDS = 10.0
 _CACHE_KIB = 16_384
+_CHECKPOINT_PAGES = 4_000
+"""Four times SQLite's default: pages that every commit writes are copied back less often."""
 
 Row = tuple[Any, ...]
 
@@ -66,6 +68,7 @@ def connect(path: Path | str, durable: bool = True) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
