@@ -7,7 +7,6 @@ one command at a time, and both get the same history.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -20,6 +19,7 @@ from penstock.model.runtime import Timer
 from penstock.model.times import Instant
 from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Delivery, Dispatcher
+from penstock.service.faults import log_fault
 from penstock.service.unit import AFTER_A_FAULT_MS, TooLate, Unit
 from penstock.store.protocol import Store, Transaction
 
@@ -28,8 +28,6 @@ Command = Callable[[Unit], Any]
 
 TIMERS_PER_BATCH = 200
 PURGED_PER_STEP = 500
-
-_log = structlog.get_logger(__name__)
 
 
 class Outcome(Struct, frozen=True):
@@ -126,7 +124,7 @@ class Core:
             return Outcome(error=error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
             unit.forget()
-            _log.exception("command failed")
+            log_fault("command failed")
             return Outcome(error=InternalServiceError(str(error)))
 
 
@@ -142,7 +140,7 @@ def fire_timers(unit: Unit) -> None:
             # what it watches stand still for ever.
             unit.forget()
             unit.store.set_timer(replace(timer, due_at=unit.now + AFTER_A_FAULT_MS))
-            _log.exception("timer failed", kind=timer.kind, subject=timer.subject)
+            log_fault("timer failed", kind=timer.kind, subject=timer.subject)
 
 
 def _fire(unit: Unit, timer: Timer) -> None:

@@ -9,19 +9,16 @@ the connections.
 from collections import OrderedDict
 from collections.abc import Callable
 
-import structlog
-
 from penstock.engine.events import Claim
 from penstock.engine.views import InstanceView
 from penstock.model.api import PollForTaskAnswer, TaskObject
 from penstock.model.definition import PipelineObject
 from penstock.model.ids import attempt_id
 from penstock.model.runtime import TaskKey
+from penstock.service.faults import log_fault
 from penstock.service.load import view_of
 from penstock.service.task_ids import TaskIds
 from penstock.service.unit import Queue, TooLate, Unit
-
-_log = structlog.get_logger(__name__)
 
 
 class Poll:
@@ -119,7 +116,7 @@ class Dispatcher:
             raise
         except Exception as error:  # noqa: BLE001 - see above
             unit.forget()
-            _log.exception("hand-over failed", instance=view.instance.key)
+            log_fault("hand-over failed", instance=view.instance.key)
             unit.run(Claim(poll.hostname, f"{type(error).__name__}: {error}"), view)
             return None
         return found

@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from penstock.engine.decide import View, decide
 from penstock.engine.events import (
     Advance,
@@ -36,6 +34,7 @@ from penstock.engine.views import Rules
 from penstock.model.runtime import Attempt, Timer
 from penstock.model.times import MINUTE_MS, Instant
 from penstock.service.definitions import Definitions
+from penstock.service.faults import log_fault
 from penstock.service.load import load
 from penstock.service.rows import Rows
 from penstock.store.protocol import Transaction
@@ -45,8 +44,6 @@ Queue = tuple[str, str]
 
 AFTER_A_FAULT_MS = MINUTE_MS
 """When to try again what met a defect, or a store that failed."""
-
-_log = structlog.get_logger(__name__)
 
 
 class TooLate(Exception):
@@ -145,7 +142,7 @@ class Unit(Rows):
             if isinstance(event, Advance):
                 again = Timer("tick", event.pipeline, self.now + AFTER_A_FAULT_MS)
                 self.store.hasten_timer(again)
-            _log.exception("deferred event failed", event_kind=type(event).__name__)
+            log_fault("deferred event failed", event_kind=type(event).__name__)
 
     def _decide_deferred(self, event: Advance | CheckPipeline) -> None:
         view = load(self, event)

@@ -10,15 +10,12 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import structlog
-
 from penstock.model.errors import InternalServiceError
 from penstock.model.times import Instant
 from penstock.service.core import Batch, Command, Core
+from penstock.service.faults import log_fault
 
 LARGEST_BATCH = 256
-
-_log = structlog.get_logger(__name__)
 
 
 class Stopped(InternalServiceError):
@@ -77,7 +74,7 @@ class Writer:
                 batch.abandon()
                 raise
         except Exception as error:  # noqa: BLE001 - every caller gets an answer
-            _log.exception("batch failed", commands=len(taken))
+            log_fault("batch failed", commands=len(taken))
             for _, future in taken:
                 if not future.done():
                     future.set_exception(InternalServiceError(str(error)))
