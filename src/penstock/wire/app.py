@@ -385,9 +385,7 @@ def _fit_to_show(error: Exception, call: _Call) -> ApiError:
     # As text, because a renderer given the exception itself may show local variables, and with
     # them secrets.
     trace = "".join(traceback.format_exception(error))
-    _log.error(
-        "call failed", exception=trace, operation=call.operation, request_id=call.request_id
-    )
+    _log.error("call failed", exception=trace, operation=call.operation, request_id=call.request_id)
     return InternalServiceError(
         f"The service failed on request {call.request_id}; its log has more under that id."
     )
