@@ -4,7 +4,7 @@
 #   make run     the example pipeline, from nothing to its report; then keeps serving (ONCE=1: ends)
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
 #   make fuzz    many more hostile requests than `make test` sends, and new ones each time
-#   make bench   performance figures   make bench QUICK=1 (about two minutes)
+#   make bench   performance figures   make bench QUICK=1 (under two minutes)
 #   make lint    ruff and mypy         make format    put the code into its usual form
 #   make lock    pin the dependencies anew (needs uv)
 #   make clean   remove all that these commands made

@@ -18,15 +18,13 @@ RATIO = 0.9
 
 def measure_history(ground: Ground) -> list[Figure]:
     """Two stores in short turns, whose order changes, so that the machine's drift cancels."""
-    many = ground.pick(1_000_000, 100_000)
+    many = ground.pick(1_000_000, 50_000)
     tasks, rounds = 5_000, ground.pick(4, 1)
     few_ids = _prepare(ground.data("few"), tasks, FEW)
     many_ids = _prepare(ground.data("many"), tasks, many)
     few: list[Measured] = []
     much: list[Measured] = []
     with serving(ground.data("few")) as one, serving(ground.data("many")) as other:
-        measure_lives(one, few_ids, tasks)
-        measure_lives(other, many_ids, tasks)
         for _ in range(rounds):
             activate(one.client(), few_ids)
             activate(other.client(), many_ids)

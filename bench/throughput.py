@@ -33,7 +33,7 @@ def measure_throughput(ground: Ground) -> list[Figure]:
 
     The tasks are all ready when the turns begin; each turn takes a slice of them.
     """
-    tasks, rounds = 5_000, ground.pick(5, 2)
+    tasks, rounds = 5_000, ground.pick(5, 1)
     echoes: list[Measured] = []
     lives: list[Measured] = []
     with echoing(ground.directory) as echo, serving(ground.data("lives")) as server:
