@@ -101,7 +101,8 @@ def command(
     directory = data or Path(tempfile.mkdtemp(prefix="penstock-"))
     settings = Settings(data_dir=directory, port=0, allow_backfill=True)
     # Something that asks us to end is answered like Ctrl-C: work is called off, then all stops.
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     with Embedded(settings) as server:
         return run_job(job, server, directory.resolve(), tasks)
 
