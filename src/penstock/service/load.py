@@ -95,7 +95,13 @@ def _settled(rows: Rows, event: Settled | Unsettled) -> SettledView:
     pipeline = rows.pipeline(instance.pipeline)
     plan = rows.plan(pipeline, pipeline.version)
     row = rows.row(instance.pipeline, instance.component)
-    waiters = rows.store.waits_for(instance.pipeline, instance.component, instance.start)
+    # References of what is active cannot be edited away, so the plan in force knows all dependents.
+    awaited = plan.components[instance.component].dependents
+    waiters = (
+        rows.store.waits_for(instance.pipeline, instance.component, instance.start)
+        if awaited
+        else []
+    )
     waiting = (
         Waiting(waiter.wait, view_of(rows, Task(waiter.instance, None))) for waiter in waiters
     )
