@@ -23,13 +23,15 @@ class Definitions:
     """Reads and writes definition versions, and keeps compiled plans at hand.
 
     What is kept can be rebuilt from the store at any time; a version never changes once active.
+    `capacity` bounds the components of all plans together, since that is what costs memory.
     """
 
-    def __init__(self, cipher: Cipher, report_timeout_ms: int, capacity: int = 256) -> None:
+    def __init__(self, cipher: Cipher, report_timeout_ms: int, capacity: int = 20_000) -> None:
         self._cipher = cipher
         self._report_timeout_ms = report_timeout_ms
         self._capacity = capacity
         self._plans: OrderedDict[tuple[int, int], Plan] = OrderedDict()
+        self._held = 0
         self._lock = threading.Lock()
 
     def encode(self, definition: Definition) -> bytes:
@@ -67,8 +69,11 @@ class Definitions:
         )
 
     def remember(self, pipeline: Pipeline, plan: Plan) -> None:
-        """Keep a plan at hand; the least used one is dropped."""
+        """Keep a plan at hand; the least used ones are dropped."""
         with self._lock:
+            replaced = self._plans.pop((pipeline.key, plan.version), None)
+            self._held += len(plan.components) - (len(replaced.components) if replaced else 0)
             self._plans[pipeline.key, plan.version] = plan
-            while len(self._plans) > self._capacity:
-                self._plans.popitem(last=False)
+            while self._held > self._capacity and len(self._plans) > 1:
+                _, dropped = self._plans.popitem(last=False)
+                self._held -= len(dropped.components)
