@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SERVICE = "datapipeline"
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
+_MUST_BE_SIGNED = (b"x-amz-target", b"x-amz-date", b"x-amz-security-token")
+"""What is asked, when, and by whom; unsigned, anybody on the way could swap them."""
+
 MAX_SKEW_MS = 15 * MINUTE_MS
 
 _STAMP = "%Y%m%dT%H%M%SZ"
@@ -140,6 +143,11 @@ def check(
             f"an unsigned or streamed payload is not accepted. Got '{_text(declared[:100])}'."
         )
     scope = claim.scope
+    for name in _MUST_BE_SIGNED:
+        if name in headers and name not in scope.signed_headers:
+            raise InvalidSignature(
+                f"'{name.decode()}' must be a 'SignedHeader' in the AWS Authorization."
+            )
     try:
         lines = [
             b"%b:%b\n" % (name, b" ".join(headers[name].split())) for name in scope.signed_headers

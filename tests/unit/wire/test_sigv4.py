@@ -220,7 +220,8 @@ def test_an_authorization_that_cannot_be_parsed(authorization: str, text: str) -
         ("/20121029/", "/20121028/", "'20121028' != '20121029', from '20121029T000000Z'."),
         ("host;", "host;x-amz-other;", "'x-amz-other' is a 'SignedHeader'"),
         ("/us-east-1/", "/us-east-2/", "does not match the signature you provided"),
-        ("x-amz-date;", "", "does not match the signature you provided"),
+        ("x-amz-date;", "", "'x-amz-date' must be a 'SignedHeader' in the AWS Authorization."),
+        (";x-amz-target", "", "'x-amz-target' must be a 'SignedHeader'"),
     ],
 )
 def test_a_scope_that_is_not_ours(old: str, new: str, text: str) -> None:
