@@ -1,6 +1,7 @@
 """The one place that puts everything together: store, access, service and wire, from settings."""
 
 import asyncio
+import fcntl
 import os
 import random
 import socket
@@ -11,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import uvloop
 from msgspec.structs import replace
@@ -36,12 +37,17 @@ from penstock.wire.serve import endpoint, listen, make_server
 from penstock.wire.sigv4 import Credentials
 
 DATABASE_FILE = "penstock.db"
+LOCK_FILE = "server.lock"
 CREDENTIALS_FILE = "credentials"
 CREDENTIALS_PROFILE = "penstock"
 KEY_ID_VARIABLE = "PENSTOCK_ACCESS_KEY_ID"
 SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name, no secret
 
 _ID_ALPHABET = string.digits + string.ascii_uppercase
+
+
+class DirectoryInUse(Exception):
+    """Another server works in the data directory."""
 
 
 class App:
@@ -55,7 +61,9 @@ class App:
         identity: SqliteIdentityStore,
         cipher: Cipher,
         randomness: random.Random,
+        lock: BinaryIO,
     ) -> None:
+        self._lock = lock
         self.settings = settings
         self.clock = clock
         self.store = store
@@ -75,15 +83,19 @@ class App:
     ) -> Self:
         """Open or create the data directory; the first start makes account, user and key.
 
-        Raises OSError, `SecretsUnreadable` or `NewerSchema`, with what to do about it.
+        Raises OSError, `DirectoryInUse`, `SecretsUnreadable` or `NewerSchema`, with what to do
+        about it.
         """
         directory = settings.data_dir
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = lock_directory(directory)
         cipher = open_cipher(directory)
         path = directory / DATABASE_FILE
+        # The log and the shared memory that SQLite puts beside it get the same mode.
+        path.touch(mode=0o600)
         store = SqliteStore(path, clock())
         identity = SqliteIdentityStore(lambda: connect(path))
-        app = cls(settings, clock, store, identity, cipher, random.SystemRandom())
+        app = cls(settings, clock, store, identity, cipher, random.SystemRandom(), lock)
         app._ensure_first_key(environ)
         return app
 
@@ -147,6 +159,25 @@ class App:
         """Close the database; all that was answered is in it."""
         self._identity.close()
         self.store.close()
+        self._lock.close()
+
+
+def lock_directory(directory: Path) -> BinaryIO:
+    """Keep other servers off a data directory until the file is closed, or this process ends.
+
+    Two would not lose anything, but polls that wait at one would not hear of tasks that the other
+    makes ready. Raises `DirectoryInUse`.
+    """
+    lock = (directory / LOCK_FILE).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise DirectoryInUse(
+            f"{directory} is in use by another server; end that one, or choose another directory "
+            "with --data"
+        ) from None
+    return lock
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def command(
     from penstock.app import App
     from penstock.config import Settings, with_profile, with_setting
     from penstock.log import configure_log
+    from penstock.wire.serve import listen
 
     settings = with_profile(
         Settings(data_dir=data, host=host, port=port, allow_backfill=allow_backfill), profile
@@ -71,9 +72,17 @@ def command(
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--set") from None
     configure_log()
+    # The port first: a start that fails for want of it must leave nothing behind.
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on {host}, port {port}: {error.strerror}; "
+            "--host and --port choose others"
+        ) from None
     app = App.open(settings)
     first_start = app.first_credential is not None
-    app.serve(on_ready=lambda url: click.echo(greeting(settings, url, first_start)))
+    app.serve(lambda url: click.echo(greeting(settings, url, first_start)), listener)
 
 
 def greeting(settings: "Settings", url: str, first_start: bool) -> str:

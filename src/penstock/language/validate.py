@@ -52,4 +52,4 @@ def validate(
     report = Report()
     for check in CHECKS:
         check(subject, report)
-    return report.findings()
+    return report.findings(each.id for each in definition.pipeline_objects)

@@ -1,6 +1,6 @@
 """What every check is given: the definition as it was put and as it resolves, and a report."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -66,9 +66,12 @@ class Report:
         """Something worth a look."""
         self._warnings.setdefault(object_id, {})[text] = None
 
-    def findings(self) -> Findings:
-        """All that was reported."""
-        return Findings(
-            {object_id: list(texts) for object_id, texts in self._errors.items()},
-            {object_id: list(texts) for object_id, texts in self._warnings.items()},
-        )
+    def findings(self, order: Iterable[str] = ()) -> Findings:
+        """All that was reported, by object in the order given, then what else there is."""
+        ids = dict.fromkeys(order)
+        return Findings(_in_order(self._errors, ids), _in_order(self._warnings, ids))
+
+
+def _in_order(found: dict[str, dict[str, None]], ids: Iterable[str]) -> dict[str, list[str]]:
+    known = [object_id for object_id in ids if object_id in found]
+    return {object_id: list(found[object_id]) for object_id in dict.fromkeys([*known, *found])}
