@@ -44,7 +44,7 @@ def activate(view: ActivateView, event: Activate, now: Instant, rules: Rules) ->
         view.pipeline,
         state="SCHEDULED",
         version=view.plan.version,
-        first_activated_at=view.pipeline.first_activated_at or now,
+        first_activated_at=view.first_activated_at,
         last_activated_at=now,
         finished_at=None,
     )

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from penstock.engine.plan import Component, Needed, Plan
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, Wait
-from penstock.model.times import MINUTE_MS
+from penstock.model.times import MINUTE_MS, Instant
 
 
 class Rules(Struct, frozen=True):
@@ -90,6 +90,7 @@ class CheckView(Struct, frozen=True):
 class ActivateView(Struct, frozen=True):
     """The pipeline before, the plan it gets, and what is there already.
 
+    `first_activated_at` is the time that the plan was compiled with as the first activation's.
     `unfinished` holds all unfinished instances, `revivable` those that a deactivation cancelled,
     `active_runs` counts the on-demand runs that can still move. `old_schedules` names the schedules
     of the plan before.
@@ -98,6 +99,7 @@ class ActivateView(Struct, frozen=True):
     pipeline: Pipeline
     plan: Plan
     rows: dict[str, ComponentRow]
+    first_activated_at: Instant
     unfinished: tuple[Instance, ...] = ()
     revivable: tuple[Instance, ...] = ()
     active_runs: int = 0

@@ -1,5 +1,8 @@
 """ActivatePipeline and DeactivatePipeline."""
 
+from functools import partial
+
+from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.engine.compile import unsupported
@@ -15,6 +18,7 @@ from penstock.model.caller import Caller
 from penstock.model.definition import Definition, Findings, ParameterValue
 from penstock.model.errors import DefinitionError, InvalidRequest
 from penstock.model.runtime import Pipeline
+from penstock.model.times import Instant
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
 from penstock.service.operations.definitions import examine
@@ -22,33 +26,51 @@ from penstock.service.unit import Unit
 from penstock.store.protocol import Reader
 
 
+class Prepared(Struct, frozen=True):
+    """A draft ready to come into force: compiled, and as it will be stored.
+
+    `first_activated_at` is the first activation's time, which this one may be.
+    """
+
+    plan: Plan
+    content: bytes
+    first_activated_at: Instant
+
+
 async def activate_pipeline(
     context: Context, caller: Caller, request: ActivatePipelineRequest
 ) -> EmptyAnswer:
-    """Bring the draft into force, with the parameter values given."""
+    """Bring the draft into force, with the parameter values given.
 
-    def prepare(store: Reader) -> tuple[Definition, bytes]:
+    All that takes long, checking and compiling, is done beside the writer; if another activation
+    comes in between, it is done anew on what that one left.
+    """
+
+    def prepare(store: Reader) -> Prepared:
         pipeline = find_pipeline(store, caller, request.pipeline_id)
         return _prepare(context, store, pipeline, request)
 
-    definition, content = await context.read(prepare)
-
-    def activate(unit: Unit) -> None:
+    def activate(unit: Unit, prepared: Prepared) -> bool:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
-        version = pipeline.version + 1
-        view = _view(context, unit, pipeline, definition, version)
-        unit.store.put_definition(pipeline.key, version, content)
-        context.definitions.remember(pipeline, view.plan)
-        unit.run(Activate(request.start_timestamp), view)
+        version = prepared.plan.version
+        if version != pipeline.version + 1:
+            return False
+        unit.store.put_definition(pipeline.key, version, prepared.content)
+        context.definitions.remember(pipeline, prepared.plan)
+        unit.run(Activate(request.start_timestamp), _view(unit, pipeline, prepared))
+        return True
 
-    await context.writer.submit(activate)
+    done = False
+    while not done:
+        prepared = await context.read(prepare)
+        done = await context.writer.submit(partial(activate, prepared=prepared))
     return EmptyAnswer()
 
 
 def _prepare(
     context: Context, store: Reader, pipeline: Pipeline, request: ActivatePipelineRequest
-) -> tuple[Definition, bytes]:
-    """The draft with its parameter values, checked, and as it will be stored."""
+) -> Prepared:
+    """The draft with its parameter values, checked and compiled."""
     draft = context.definitions.load(store, pipeline.key, LATEST)
     if draft is None or not draft.pipeline_objects:
         raise InvalidRequest("Pipeline definition is empty: ")
@@ -57,8 +79,11 @@ def _prepare(
     if pipeline.version:
         active = context.definitions.load(store, pipeline.key, pipeline.version)
     _refuse_errors(examine(definition, active, context.settings.limits, draft=False))
-    _refuse_unsupported(_compile(context, definition, pipeline, pipeline.version + 1, 0))
-    return definition, context.definitions.encode(definition)
+    first = pipeline.first_activated_at
+    first = context.clock() if first is None else first
+    plan = _compile(context, definition, pipeline, pipeline.version + 1, first)
+    _refuse_unsupported(plan)
+    return Prepared(plan, context.definitions.encode(definition), first)
 
 
 def _merge_values(
@@ -91,20 +116,17 @@ def _compile(
         raise InvalidRequest(f"Pipeline definition has errors: {error}") from None
 
 
-def _view(
-    context: Context, unit: Unit, pipeline: Pipeline, definition: Definition, version: int
-) -> ActivateView:
+def _view(unit: Unit, pipeline: Pipeline, prepared: Prepared) -> ActivateView:
     store, key = unit.store, pipeline.key
-    first = pipeline.first_activated_at
-    plan = _compile(context, definition, pipeline, version, unit.now if first is None else first)
     old_schedules: frozenset[str] = frozenset()
     if pipeline.version:
         old = unit.plan(pipeline, pipeline.version)
         old_schedules = frozenset(c.schedule.id for c in old.components.values() if c.schedule)
     return ActivateView(
         pipeline,
-        plan,
+        prepared.plan,
         {row.id: row for row in store.components(key)},
+        prepared.first_activated_at,
         unfinished=tuple(store.unfinished(key)),
         revivable=tuple(store.revivable(key)),
         active_runs=store.active_runs(key),
