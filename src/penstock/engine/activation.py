@@ -71,16 +71,22 @@ def _refuse(view: ActivateView, event: Activate, now: Instant, rules: Rules) -> 
             f"Pipeline {view.pipeline.id} is DEACTIVATING; activate it again once it is INACTIVE"
         )
     if view.plan.on_demand:
-        _refuse_run(view, event)
+        _refuse_run(view, event, rules)
     elif event.start_at is None and not rules.allow_backfill:
         _refuse_backfill(view, now, rules)
 
 
-def _refuse_run(view: ActivateView, event: Activate) -> None:
+def _refuse_run(view: ActivateView, event: Activate, rules: Rules) -> None:
     if event.start_at is not None:
         raise InvalidRequest(
             "startTimestamp does not apply to an on-demand pipeline: a run starts when the "
             "pipeline is activated; leave it out"
+        )
+    most = rules.on_demand_runs
+    if most is not None and view.plan.max_runs > most:
+        raise InvalidRequest(
+            f"maxActiveInstances of the Default object is {view.plan.max_runs}; an on-demand "
+            f"pipeline can have at most {most} runs at a time"
         )
     if not _has_room(view) and not _goes_on(view):
         raise InvalidRequest(

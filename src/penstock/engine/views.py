@@ -14,6 +14,7 @@ class Rules(Struct, frozen=True):
     allow_backfill: bool = False
     backfill_grace_ms: int = 24 * 60 * MINUTE_MS
     revive_finished: bool = True
+    on_demand_runs: int | None = None
 
 
 class Place(Struct, frozen=True):
