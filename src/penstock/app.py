@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from penstock.access.identity import Credential, Directory
 from penstock.access.secrets import Cipher, open_cipher
 from penstock.clock import Clock, system_clock
-from penstock.config import Settings
+from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE, Settings
 from penstock.console.site import Console
 from penstock.engine.views import Rules
 from penstock.service.context import Context
@@ -38,8 +38,6 @@ from penstock.wire.sigv4 import Credentials
 
 DATABASE_FILE = "penstock.db"
 LOCK_FILE = "server.lock"
-CREDENTIALS_FILE = "credentials"
-CREDENTIALS_PROFILE = "penstock"
 KEY_ID_VARIABLE = "PENSTOCK_ACCESS_KEY_ID"
 SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name, no secret
 
@@ -223,20 +221,16 @@ def rules_of(settings: Settings) -> Rules:
         settings.allow_backfill,
         settings.backfill_grace_ms,
         settings.revive_finished,
+        settings.limits.on_demand_runs,
     )
 
 
 def write_credentials(path: Path, credential: Credential) -> None:
     """Write a key in the AWS credentials-file format, readable by the owner only."""
-    text = (
-        f"[{CREDENTIALS_PROFILE}]\n"
-        f"aws_access_key_id = {credential.access_key_id}\n"
-        f"aws_secret_access_key = {credential.secret}\n"
-    )
     draft = path.with_name(path.name + ".new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
+        file.write(credential.as_profile(CREDENTIALS_PROFILE) + "\n")
     draft.replace(path)
 
 

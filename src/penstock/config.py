@@ -11,6 +11,11 @@ from msgspec.structs import replace
 from penstock.model.limits import AWS_LIMITS, Limits
 from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
 
+CREDENTIALS_FILE = "credentials"
+"""Where the first start writes its key, in the data directory, in the AWS format."""
+
+CREDENTIALS_PROFILE = "penstock"
+
 
 class Settings(Struct, frozen=True):
     """All a server can be told; times in milliseconds, sizes in bytes."""

@@ -32,6 +32,14 @@ class Credential(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Credential({self.access_key_id!r}, ...)"
 
+    def as_profile(self, name: str) -> str:
+        """A section of an AWS credentials file."""
+        return (
+            f"[{name}]\n"
+            f"aws_access_key_id = {self.access_key_id}\n"
+            f"aws_secret_access_key = {self.secret}"
+        )
+
 
 class Directory:
     """Who is who. `find` runs for every call: it answers from memory.

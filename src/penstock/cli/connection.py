@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from penstock.cli.serve import CREDENTIALS_FILE, CREDENTIALS_PROFILE
+from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE
 
 if TYPE_CHECKING:
     from penstock.wire.client import Client

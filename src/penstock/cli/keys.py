@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock.cli.options import data_option
-from penstock.cli.serve import CREDENTIALS_PROFILE
+from penstock.config import CREDENTIALS_PROFILE
 
 if TYPE_CHECKING:
-    from penstock.access.identity import Credential, Directory
+    from penstock.access.identity import Directory
     from penstock.store.identity import KeyRecord, UserRecord
 
 FIRST_USER = "admin"
@@ -49,7 +49,8 @@ def create(data: Path, user: str | None, account: str | None) -> None:
     without --user of its first user. Accounts see nothing of each other.
     """
     with directory(data) as identities:
-        click.echo(as_profile(identities.create_key(owner(identities, user, account))))
+        credential = identities.create_key(owner(identities, user, account))
+        click.echo(credential.as_profile(CREDENTIALS_PROFILE))
 
 
 @command.command("revoke")
@@ -118,12 +119,3 @@ def listing(keys: Sequence["KeyRecord"]) -> Iterator[str]:
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
-
-
-def as_profile(credential: "Credential") -> str:
-    """A section of an AWS credentials file."""
-    return (
-        f"[{CREDENTIALS_PROFILE}]\n"
-        f"aws_access_key_id = {credential.access_key_id}\n"
-        f"aws_secret_access_key = {credential.secret}"
-    )

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock.cli.options import data_option, parse_parameters
+from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE
 
 if TYPE_CHECKING:
     from penstock.config import Settings
-
-CREDENTIALS_FILE = "credentials"
-CREDENTIALS_PROFILE = "penstock"
 
 
 @click.command("serve")

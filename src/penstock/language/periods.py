@@ -116,14 +116,6 @@ def _starts_by(origin: datetime, period: Period, index: int, moment: datetime) -
         return index < 0
 
 
-def approximate_ms(period: Period) -> int:
-    """Milliseconds for comparing periods: months count 30.44 days, years 365.25, others exactly."""
-    if period.unit in _MONTHS:
-        hundredths_of_days = 3044 if period.unit == "month" else 36525
-        return period.count * hundredths_of_days * DAY_MS // 100
-    return period.count * _EXACT_MS[period.unit]
-
-
 def exact_ms(period: Period) -> int:
     """Milliseconds for timeouts and delays: a month is 30 days, a year 365 (ours)."""
     if period.unit in _MONTHS:

@@ -393,6 +393,3 @@ def _fit_to_show(error: Exception, call: _Call) -> ApiError:
 
 def _shown(header: bytes) -> str:
     return header[:200].decode("latin-1")
-
-
-application = Application
