@@ -8,52 +8,59 @@ object the output of a new one.
 from collections.abc import Iterator
 
 from penstock.language.catalogue import type_named
-from penstock.model.definition import Definition, PipelineObject
+from penstock.language.rules import Rule
+from penstock.model.definition import Definition, Finding, PipelineObject
 
 _FIXED_SCHEDULE_FIELDS = ("period", "startDateTime", "startAt")
 
 
-def forbidden_edits(active: Definition, new: Definition) -> dict[str, list[str]]:
-    """The errors, by object id; empty if the edit is allowed."""
+def forbidden_edits(active: Definition, new: Definition) -> list[Finding]:
+    """The errors; none if the edit is allowed."""
     before = {item.id: item for item in active.pipeline_objects}
     after = {item.id: item for item in new.pipeline_objects}
-    found: dict[str, list[str]] = {}
+    found: list[Finding] = []
     for key, old in before.items():
-        texts = list(_changes(old, after[key])) if key in after else [_removed(key)]
-        if texts:
-            found[key] = texts
+        found += _changes(old, after[key]) if key in after else [_removed(key)]
     for key, item in after.items():
         taken = [ref for ref in item.refs("output") if key not in before and ref in before]
         if taken:
-            found.setdefault(key, []).append(
+            text = (
                 f"output: the new object {key!r} cannot have the existing object {taken[0]!r} as "
                 "its output; give it a new data node"
             )
+            found.append(_forbidden(key, text, "output"))
     return found
 
 
-def _removed(object_id: str) -> str:
-    return (
+def _forbidden(object_id: str, text: str, field: str | None = None) -> Finding:
+    return Finding(object_id, "error", Rule.FORBIDDEN_EDIT.value, text, field)
+
+
+def _removed(object_id: str) -> Finding:
+    text = (
         f"the object {object_id!r} is part of the activated pipeline and cannot be removed; keep "
         "it, or make a new pipeline"
     )
+    return _forbidden(object_id, text)
 
 
-def _changes(old: PipelineObject, new: PipelineObject) -> Iterator[str]:
+def _changes(old: PipelineObject, new: PipelineObject) -> Iterator[Finding]:
     if _is_schedule(old):
         for key in _FIXED_SCHEDULE_FIELDS:
             if old.strings(key) != new.strings(key):
-                yield (
+                text = (
                     f"{key}: cannot change from {_shown(old.strings(key))} to "
                     f"{_shown(new.strings(key))} once the pipeline is activated; add a new "
                     "schedule for new objects instead"
                 )
+                yield _forbidden(old.id, text, key)
     for key in dict.fromkeys(field.key for field in (*old.fields, *new.fields)):
         if old.refs(key) != new.refs(key):
-            yield (
+            text = (
                 f"{key}: the reference cannot change from {_shown(old.refs(key))} to "
                 f"{_shown(new.refs(key))} once the pipeline is activated; put it back"
             )
+            yield _forbidden(old.id, text, key)
 
 
 def _is_schedule(item: PipelineObject) -> bool:

@@ -4,7 +4,12 @@ The structs have the wire's member names, so they decode from and encode to the 
 are. A repeated field key is a list; fields keep their order.
 """
 
+from typing import Literal
+
 from msgspec import Struct
+
+Severity = Literal["error", "warning"]
+"""An error forbids activation; a warning is worth a look."""
 
 
 class Field(Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -80,13 +85,44 @@ class Definition(Struct, frozen=True, rename="camel"):
     parameter_values: tuple[ParameterValue, ...] = ()
 
 
-class Findings(Struct, frozen=True):
-    """What validation found: texts per object id (`""` for the definition as a whole)."""
+class Finding(Struct, frozen=True, omit_defaults=True):
+    """One thing that validation found.
 
-    errors: dict[str, list[str]] = {}
-    warnings: dict[str, list[str]] = {}
+    `object_id` is an object's or parameter's, `""` for the definition as a whole; `field` is the
+    key it is about, if it is about one. `rule` names the kind of finding, for machines; `text` is
+    for people: field, value, and what to write instead, without the object's id.
+    """
+
+    object_id: str
+    severity: Severity
+    rule: str
+    text: str
+    field: str | None = None
+
+
+class Findings(Struct, frozen=True):
+    """What validation found, object by object, an object's errors before its warnings."""
+
+    found: tuple[Finding, ...] = ()
 
     @property
     def errored(self) -> bool:
         """Whether anything forbids activation."""
-        return bool(self.errors)
+        return any(finding.severity == "error" for finding in self.found)
+
+    @property
+    def errors(self) -> dict[str, list[str]]:
+        """The texts of the errors by object id."""
+        return self._texts("error")
+
+    @property
+    def warnings(self) -> dict[str, list[str]]:
+        """The texts of the warnings by object id."""
+        return self._texts("warning")
+
+    def _texts(self, severity: Severity) -> dict[str, list[str]]:
+        texts: dict[str, list[str]] = {}
+        for finding in self.found:
+            if finding.severity == severity:
+                texts.setdefault(finding.object_id, []).append(finding.text)
+        return texts

@@ -3,10 +3,15 @@
 import click
 
 from penstock.cli.validate import parameter_values, report, summary
-from penstock.model.definition import Findings, ParameterValue
+from penstock.model.definition import Finding, Findings, ParameterValue
 
 FOUND = Findings(
-    errors={"A": ["no command", "no schedule"], "": ["no objects"]}, warnings={"B": ["unused"]}
+    (
+        Finding("A", "error", "missing-field", "no command", "command"),
+        Finding("A", "error", "missing-schedule", "no schedule"),
+        Finding("", "error", "too-many-objects", "no objects"),
+        Finding("B", "warning", "unused-object", "unused"),
+    )
 )
 
 

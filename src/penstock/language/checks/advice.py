@@ -2,6 +2,7 @@
 
 from penstock.language.checks.subject import Report, Subject
 from penstock.language.resolve import DEFAULT_ID
+from penstock.language.rules import Rule
 
 
 def check_advice(subject: Subject, report: Report) -> None:
@@ -11,9 +12,11 @@ def check_advice(subject: Subject, report: Report) -> None:
             "runsOn" in each.fields or "workerGroup" in each.fields
         ):
             report.warning(
-                each.id, "neither 'runsOn' nor 'workerGroup' is given, so no runner gets its tasks"
+                each.id,
+                Rule.NO_WORKER,
+                "neither 'runsOn' nor 'workerGroup' is given, so no runner gets its tasks",
             )
     for each in subject.resolved.objects.values():
         others = (r for r in subject.referrers.get(each.id, ()) if r.object_id != each.id)
         if each.id != DEFAULT_ID and each.category != "activity" and next(others, None) is None:
-            report.warning(each.id, "no other object refers to this one")
+            report.warning(each.id, Rule.UNUSED_OBJECT, "no other object refers to this one")

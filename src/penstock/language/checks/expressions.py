@@ -8,6 +8,7 @@ from penstock.language.expressions.functions import literal_fault
 from penstock.language.expressions.parser import parse, walk
 from penstock.language.expressions.tree import Call, Constant, Name, Template
 from penstock.language.resolve import ResolvedObject, is_user_field
+from penstock.language.rules import Rule
 from penstock.language.scope import LONGEST_PATH, is_runtime_field
 from penstock.language.wording import did_you_mean
 from penstock.model.errors import DefinitionError
@@ -43,7 +44,8 @@ def _check_text(
     except ExpressionError as error:
         if own or each.type is not None:
             # The marked text of a secret field could show the secret.
-            report.error(each.id, f"{key!r}: {error.problem if key.startswith('*') else error}")
+            shown = error.problem if key.startswith("*") else error
+            report.error(each.id, Rule.EXPRESSION, f"{key!r}: {shown}", key)
 
 
 def _check_literals(template: Template) -> None:

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from penstock.language.checks.subject import Report, Subject
+from penstock.language.checks.subject import Fault, Report, Subject
 from penstock.language.resolve import ResolvedObject
+from penstock.language.rules import Rule
 
 
 def check_flow(subject: Subject, report: Report) -> None:
     """Cycles over dependsOn, input and output; staging without a directory."""
     for cycle in find_cycles(_waits(subject)):
         way = " -> ".join([*cycle, cycle[0]])
-        report.error(cycle[0], f"the object waits for itself (dependsOn, input, output): {way}")
+        text = f"the object waits for itself (dependsOn, input, output): {way}"
+        report.error(cycle[0], Rule.CYCLE, text)
     for each in subject.resolved.objects.values():
         if (each.string("stage") or "").strip().lower() == "true":
-            for text in _staging_faults(subject, each):
-                report.error(each.id, text)
+            for fault in _staging_faults(subject, each):
+                report.error(each.id, *fault)
 
 
 def _waits(subject: Subject) -> dict[str, list[str]]:
@@ -55,7 +57,7 @@ def find_cycles(edges: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
                 path[following] = iter(edges[following])
 
 
-def _staging_faults(subject: Subject, each: ResolvedObject) -> Iterator[str]:
+def _staging_faults(subject: Subject, each: ResolvedObject) -> Iterator[Fault]:
     if each.type is None:
         return
     for key in ("input", "output"):
@@ -63,7 +65,8 @@ def _staging_faults(subject: Subject, each: ResolvedObject) -> Iterator[str]:
             node = subject.resolved.objects.get(reference)
             if node is None or node.type != "S3DataNode" or "directoryPath" in node.fields:
                 continue
-            yield (
+            text = (
                 f"'stage' is true, so the {key} {reference!r} needs 'directoryPath'; "
                 "give it one, or set 'stage' to false"
             )
+            yield Fault(Rule.STAGING, text, key)

@@ -8,6 +8,7 @@ from penstock.language.checks.subject import Report, Subject
 from penstock.language.checks.values import value_fault
 from penstock.language.expressions import has_expression
 from penstock.language.resolve import is_user_field
+from penstock.language.rules import Rule
 from penstock.language.wording import shorten
 from penstock.model.definition import ParameterObject
 from penstock.model.limits import Limits
@@ -23,26 +24,26 @@ def check_parameters(subject: Subject, report: Report) -> None:
     declared = subject.definition.parameter_objects
     most = subject.limits.parameters
     if most is not None and len(declared) > most:
-        report.error(
-            "", f"the definition has {len(declared)} parameters; at most {most} are allowed"
-        )
+        text = f"the definition has {len(declared)} parameters; at most {most} are allowed"
+        report.error("", Rule.TOO_MANY_OBJECTS, text)
     for parameter_id, count in Counter(parameter.id for parameter in declared).items():
         if count > 1:
-            report.error(parameter_id, f"the parameter {parameter_id!r} is declared {count} times")
+            text = f"the parameter {parameter_id!r} is declared {count} times"
+            report.error(parameter_id, Rule.DUPLICATE_ID, text)
     for parameter in declared:
         if not is_user_field(parameter.id):
-            report.warning(
-                parameter.id, "a parameter's id begins with 'my' and a capital letter or '_'"
-            )
+            text = "a parameter's id begins with 'my' and a capital letter or '_'"
+            report.warning(parameter.id, Rule.PARAMETER, text)
         if subject.resolved.parameters.get(parameter.id) is None:
             tell = report.warning if subject.draft else report.error
-            tell(parameter.id, _missing(parameter))
+            tell(parameter.id, Rule.MISSING_PARAMETER_VALUE, _missing(parameter))
         for text in _faults(subject, parameter):
-            report.error(parameter.id, text)
+            report.error(parameter.id, Rule.PARAMETER_VALUE, text)
     known = {parameter.id for parameter in declared}
     for parameter_id in subject.resolved.parameters:
         if parameter_id not in known:
-            report.warning(parameter_id, "a value is given to a parameter that is not declared")
+            text = "a value is given to a parameter that is not declared"
+            report.warning(parameter_id, Rule.UNDECLARED_PARAMETER, text)
 
 
 def _missing(parameter: ParameterObject) -> str:

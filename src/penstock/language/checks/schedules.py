@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from penstock.language.checks.subject import Report, Subject
+from penstock.language.checks.subject import Fault, Report, Subject
 from penstock.language.checks.values import ON_DEMAND_PERIOD
 from penstock.language.expressions import has_expression
 from penstock.language.periods import parse_datetime
 from penstock.language.resolve import ResolvedObject
+from penstock.language.rules import Rule
 from penstock.model.errors import DefinitionError
 
 SCHEDULED_CATEGORIES = frozenset({"activity", "data_node", "resource"})
@@ -22,8 +23,8 @@ def check_schedules(subject: Subject, report: Report) -> None:
     on_demand_schedules: dict[str, str] = {}
     for each, object_type in subject.typed():
         if object_type.name == "Schedule":
-            for text in _schedule_faults(each):
-                report.error(each.id, text)
+            for fault in _schedule_faults(each):
+                report.error(each.id, *fault)
         elif object_type.category in SCHEDULED_CATEGORIES:
             style = _lower(each, "scheduleType")
             if style == _ON_DEMAND:
@@ -34,34 +35,41 @@ def check_schedules(subject: Subject, report: Report) -> None:
         names = ", ".join(repr(name) for name in on_demand_schedules)
         report.error(
             next(iter(on_demand_schedules.values())),
+            Rule.SCHEDULE,
             f"an on-demand pipeline has one schedule at most; there are {names}",
+            "schedule",
         )
 
 
 def _report_unscheduled(each: ResolvedObject, report: Report) -> None:
     if each.category == "resource":
         # The guide's own examples leave it out (page "Schedule", explicit schedule on the object).
-        report.warning(each.id, "without a 'schedule' it follows the activities that run on it")
+        text = "without a 'schedule' it follows the activities that run on it"
+        report.warning(each.id, Rule.MISSING_SCHEDULE, text, "schedule")
         return
     report.error(
         each.id,
+        Rule.MISSING_SCHEDULE,
         "'schedule' is missing: give the object or Default a schedule, "
         "or set 'scheduleType' to 'ondemand'",
+        "schedule",
     )
 
 
-def _schedule_faults(each: ResolvedObject) -> Iterator[str]:
+def _schedule_faults(each: ResolvedObject) -> Iterator[Fault]:
     if "endDateTime" in each.fields and "occurrences" in each.fields:
-        yield "'endDateTime' and 'occurrences' contradict one another; give only one"
+        text = "'endDateTime' and 'occurrences' contradict one another; give only one"
+        yield Fault(Rule.SCHEDULE, text, "occurrences")
     start, end = _moment(each, "startDateTime"), _moment(each, "endDateTime")
     if start is not None and end is not None and end <= start:
-        yield "'endDateTime' is not after 'startDateTime'"
+        yield Fault(Rule.SCHEDULE, "'endDateTime' is not after 'startDateTime'", "endDateTime")
     on_demand = [
         _lower(each, "period") == ON_DEMAND_PERIOD,
         _lower(each, "startAt") == _ON_DEMAND_START,
     ]
     if any(on_demand) and not all(on_demand):
-        yield "'period' ONDEMAND_PERIOD and 'startAt' ONDEMAND_ACTIVATION_TIME go together"
+        text = "'period' ONDEMAND_PERIOD and 'startAt' ONDEMAND_ACTIVATION_TIME go together"
+        yield Fault(Rule.SCHEDULE, text, "period")
 
 
 def _moment(each: ResolvedObject, key: str) -> datetime | None:

@@ -1,12 +1,20 @@
 """What every check is given: the definition as it was put and as it resolves, and a report."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from penstock.language.catalogue import ObjectType, type_named
 from penstock.language.resolve import Resolved, ResolvedObject
-from penstock.model.definition import Definition, Findings, PipelineObject
+from penstock.language.rules import Rule
+from penstock.model.definition import (
+    Definition,
+    Finding,
+    Findings,
+    PipelineObject,
+    Severity,
+)
 from penstock.model.limits import Limits
 
 
@@ -51,27 +59,41 @@ def referrers_of(resolved: Resolved) -> dict[str, tuple[Referrer, ...]]:
     return {object_id: tuple(referrers) for object_id, referrers in found.items()}
 
 
+class Fault(NamedTuple):
+    """What is wrong, not yet where: the arguments of a report after the object's id."""
+
+    rule: Rule
+    text: str
+    field: str | None = None
+
+
 class Report:
-    """Collects what the checks find; a text that an object already has is not added again."""
+    """Collects what the checks find; what an object already has is not added again."""
 
     def __init__(self) -> None:
-        self._errors: dict[str, dict[str, None]] = {}  # dicts as ordered sets
-        self._warnings: dict[str, dict[str, None]] = {}
+        self._found: dict[str, dict[Finding, None]] = {}  # dicts as ordered sets
 
-    def error(self, object_id: str, text: str) -> None:
-        """Something that forbids activation; `""` is the definition as a whole."""
-        self._errors.setdefault(object_id, {})[text] = None
+    def error(self, object_id: str, rule: Rule, text: str, field: str | None = None) -> None:
+        """Something that forbids activation; object `""` is the definition as a whole."""
+        self._add("error", object_id, rule, text, field)
 
-    def warning(self, object_id: str, text: str) -> None:
+    def warning(self, object_id: str, rule: Rule, text: str, field: str | None = None) -> None:
         """Something worth a look."""
-        self._warnings.setdefault(object_id, {})[text] = None
+        self._add("warning", object_id, rule, text, field)
+
+    def _add(
+        self, severity: Severity, object_id: str, rule: Rule, text: str, field: str | None
+    ) -> None:
+        finding = Finding(object_id, severity, rule.value, text, field)
+        self._found.setdefault(object_id, {})[finding] = None
 
     def findings(self, order: Iterable[str] = ()) -> Findings:
         """All that was reported, by object in the order given, then what else there is."""
-        ids = dict.fromkeys(order)
-        return Findings(_in_order(self._errors, ids), _in_order(self._warnings, ids))
-
-
-def _in_order(found: dict[str, dict[str, None]], ids: Iterable[str]) -> dict[str, list[str]]:
-    known = [object_id for object_id in ids if object_id in found]
-    return {object_id: list(found[object_id]) for object_id in dict.fromkeys([*known, *found])}
+        ids = [object_id for object_id in dict.fromkeys(order) if object_id in self._found]
+        return Findings(
+            tuple(
+                finding
+                for object_id in dict.fromkeys([*ids, *self._found])
+                for finding in sorted(self._found[object_id], key=lambda each: each.severity)
+            )
+        )

@@ -73,10 +73,7 @@ def examine(
     findings = validate(definition, limits, draft=draft)
     if active is None:
         return findings
-    errors = {key: list(texts) for key, texts in findings.errors.items()}
-    for key, texts in forbidden_edits(active, definition).items():
-        errors.setdefault(key, []).extend(texts)
-    return Findings(errors, findings.warnings)
+    return Findings((*findings.found, *forbidden_edits(active, definition)))
 
 
 def _active(context: Context, store: Reader, pipeline: Pipeline) -> Definition | None:
@@ -89,7 +86,7 @@ def _refuse_unsavable(definition: Definition, limits: Limits) -> None:
     """What cannot even be a draft (reference, PutPipelineDefinition)."""
     found = refusals(definition, limits)
     if found:
-        texts = [f"{object_id}: {text}" if object_id else text for object_id, text in found]
+        texts = [f"{key}: {fault.text}" if key else fault.text for key, fault in found]
         raise InvalidRequest("the definition cannot be saved: " + "; ".join(texts))
 
 
