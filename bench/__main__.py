@@ -15,6 +15,7 @@ from bench.figures import Figure, show
 from bench.ground import Ground, file_system
 from bench.handover import measure_handover, measure_idle
 from bench.history import measure_history
+from bench.language import measure_language
 from bench.machine import describe
 from bench.throughput import measure_throughput
 
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "d": measure_idle,
     "e": measure_history,
     "f": measure_felt,
+    "g": measure_language,
 }
 """`a` and `b` are measured by turns, so asking for one asks for both."""
 
@@ -70,7 +72,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under two minutes, smaller numbers")
     parser.add_argument(
-        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to f"
+        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to g"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
     parser.add_argument(
