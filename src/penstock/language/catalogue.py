@@ -16,10 +16,19 @@ from msgspec import Struct
 FieldKind = Literal[
     "string", "reference", "period", "integer", "double", "boolean", "datetime", "enumeration"
 ]
-Presence = Literal["required", "one_of", "optional", "forbidden", "runtime", "system"]
-
-RUNTIME_CATEGORIES = frozenset({"activity", "data_node", "resource"})
-"""Categories whose instances have all the common runtime fields."""
+Presence = Literal["required", "one_of", "any_of", "optional", "forbidden", "runtime", "system"]
+Category = Literal[
+    "activity",
+    "data_node",
+    "resource",
+    "system_precondition",
+    "user_precondition",
+    "action",
+    "database",
+    "data_format",
+    "schedule",
+    "utility",
+]
 
 _LONGEST_GUESS = 100
 
@@ -27,8 +36,13 @@ _LONGEST_GUESS = 100
 class FieldType(Struct, frozen=True):
     """What a type says of one field.
 
-    `to` lists what a reference may point to: type names, categories, or `*`. `values` are the
-    words of an enumeration. `documented` is false for fields that are not in the guide.
+    `to` lists what a reference may point to: type names, categories, or `*`. `values` are all
+    words of an enumeration (none: a list that grows with the cloud), and of a string those that
+    have a meaning of their own. `default` is what holds where the field is absent, as it would be
+    written. `least` and `most` bound a number and are allowed themselves. Of `requires` at least
+    one field must stand beside this one, of `excludes` none may. `deprecated` (works, but something
+    else is better) and `unused` (accepted, means nothing here) say what to do instead.
+    `documented` is false for fields that are not in the guide's reference.
     """
 
     kind: FieldKind
@@ -36,8 +50,15 @@ class FieldType(Struct, frozen=True):
     many: bool = False
     to: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
+    default: str = ""
+    least: float | None = None
+    most: float | None = None
+    requires: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
     secret: bool = False
     documented: bool = True
+    deprecated: str = ""
+    unused: str = ""
 
     @property
     def set_by_service(self) -> bool:
@@ -46,12 +67,18 @@ class FieldType(Struct, frozen=True):
 
 
 class ObjectType(Struct, frozen=True):
-    """One type of the catalogue; of each group in `one_of` exactly one field must be given."""
+    """One type of the catalogue, with all its fields, those of its category included.
+
+    Of each group in `one_of` exactly one field must be given, of each in `any_of` at least one.
+    `deprecated` says what to use instead, or is empty.
+    """
 
     name: str
-    category: str
+    category: Category
     fields: dict[str, FieldType]
     one_of: tuple[tuple[str, ...], ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
+    deprecated: str = ""
 
     def is_kind(self, kind: str) -> bool:
         """Whether a reference that may point to `kind` may point to this type.
@@ -63,30 +90,42 @@ class ObjectType(Struct, frozen=True):
         return kind == "precondition" and self.category.endswith("_precondition")
 
 
-class _TypeEntry(Struct, frozen=True):
-    category: str
+class _TypeEntry(Struct, frozen=True, forbid_unknown_fields=True):
+    category: Category
     fields: dict[str, FieldType]
     one_of: tuple[tuple[str, ...], ...] = ()
+    any_of: tuple[tuple[str, ...], ...] = ()
+    deprecated: str = ""
 
 
-class _Document(Struct, frozen=True):
-    runtime_fields: dict[str, FieldType]
+class Catalogue(Struct, frozen=True):
+    """The file as it is: fields that types share in named groups, and who has which group."""
+
+    groups: dict[str, dict[str, FieldType]]
+    categories: dict[Category, tuple[str, ...]]
     types: dict[str, _TypeEntry]
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The data file, decoded when first needed."""
+    text = files(__package__).joinpath("catalogue.json").read_bytes()
+    return msgspec.json.decode(text, type=Catalogue)
 
 
 @cache
 def all_types() -> dict[str, ObjectType]:
     """All types by their names in lower case."""
-    text = files(__package__).joinpath("catalogue.json").read_bytes()
-    document = msgspec.json.decode(text, type=_Document)
-    return {
-        name.lower(): _with_runtime(name, entry, document) for name, entry in document.types.items()
-    }
+    return {name.lower(): _whole(name, entry) for name, entry in catalogue().types.items()}
 
 
-def _with_runtime(name: str, entry: _TypeEntry, document: _Document) -> ObjectType:
-    common = document.runtime_fields if entry.category in RUNTIME_CATEGORIES else {}
-    return ObjectType(name, entry.category, {**common, **entry.fields}, entry.one_of)
+def _whole(name: str, entry: _TypeEntry) -> ObjectType:
+    """A type with the fields of its category; what it says of one itself wins."""
+    fields: dict[str, FieldType] = {}
+    for group in catalogue().categories[entry.category]:
+        fields.update(catalogue().groups[group])
+    fields.update(entry.fields)
+    return ObjectType(name, entry.category, fields, entry.one_of, entry.any_of, entry.deprecated)
 
 
 def type_named(name: str) -> ObjectType | None:
