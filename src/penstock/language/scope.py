@@ -9,12 +9,20 @@ the object that refers to this one. Source: guide, "Expressions".
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
-from penstock.language.catalogue import FieldType, type_named
-from penstock.language.expressions import Value, evaluate, evaluate_to_strings
+from penstock.language.catalogue import FieldType, nearest, type_named
+from penstock.language.expressions import (
+    Budget,
+    ExpressionError,
+    Value,
+    evaluate,
+    evaluate_to_strings,
+)
+from penstock.language.expressions.functions import FUNCTIONS
 from penstock.language.resolve import Resolved, ResolvedObject
-from penstock.model.definition import Field
+from penstock.language.wording import did_you_mean
 from penstock.model.errors import DefinitionError
 
 RuntimeValue = str | int | datetime
@@ -25,6 +33,9 @@ DEEPEST_LOOKUP = 30
 LONGEST_PATH = 10
 LONGEST_NUMBER = 18
 MOST_TARGETS = 10_000
+
+_MOST_COMPARED = 200
+"""Names among which the one that was meant is looked for."""
 
 _Trail = tuple[tuple[str, str], ...]
 """The (object, key) pairs under evaluation, outermost first: what tells a cycle."""
@@ -61,18 +72,19 @@ class ObjectScope:
         self._runtime_known: Final = runtime_known
         self._identity: Final = str(self._runtime.get("@id", object_id))
         self._components: dict[str, ObjectScope] = {}
+        self.budget: Final = Budget()
         self._evaluated: Final[dict[str, Sequence[Value]]] = {}
 
-    def lookup(self, path: tuple[str, ...]) -> Sequence[object] | None:
-        """The values of a dotted path, None when it is not known. Raises DefinitionError."""
-        return self.lookup_along(path, ())
+    def lookup(self, path: tuple[str, ...]) -> Sequence[object]:
+        """The values of a dotted path. Raises DefinitionError, also when it is not known."""
+        return _Within(self, (), self.budget).lookup(path)
 
     def values(self, key: str) -> Sequence[Value]:
         """The evaluated values of one of the object's fields; references as ids.
 
         Raises DefinitionError; a field that the object does not have has no values.
         """
-        return self._field(key, ()) or ()
+        return self._field(key, (), self.budget) or ()
 
     def field_texts(self, key: str, text: str) -> list[str]:
         """One text of the object's field `key`, evaluated and printed.
@@ -80,36 +92,57 @@ class ObjectScope:
         Differs from evaluating the text in the scope where the field names itself: it then means
         the parameter of that name (`"myBucket": "#{myBucket}"`). Raises DefinitionError.
         """
-        return evaluate_to_strings(text, _Within(self, ((self._identity, key),)))
+        return evaluate_to_strings(text, self.within(key))
 
-    def lookup_along(self, path: tuple[str, ...], trail: _Trail) -> Sequence[Value] | None:
-        """`lookup` within an evaluation that has come along `trail`."""
+    def within(self, key: str) -> "_Within":
+        """The context of the object's field `key`, which may name a parameter like itself."""
+        return _Within(self, ((self._identity, key),), self.budget)
+
+    def lookup_along(
+        self, path: tuple[str, ...], trail: _Trail, budget: Budget
+    ) -> Sequence[Value] | None:
+        """`lookup` within an evaluation that has come along `trail`; None when not known."""
         if len(path) > LONGEST_PATH:
             raise DefinitionError(f"a path has at most {LONGEST_PATH} steps")
         if len(path) == 1:
-            return self._name(path[0], trail)
+            return self._name(path[0], trail, budget)
         if path[-1].startswith("@") and len(path) > 2 and path[:-1] != ("node", "parent"):
             raise DefinitionError(
                 f"the runtime field {path[-1]!r} can be reached over one reference only, "
                 f"not over {len(path) - 1}"
             )
-        found = [target._name(path[-1], trail) for target in self._targets(path[:-1])]
-        known = [values for values in found if values is not None]
-        # Of several inputs some may lack the field (filePath, directoryPath); all may not.
-        return [value for values in known for value in values] if known else None
+        targets = self._targets(path[:-1], budget)
+        known: list[Sequence[Value]] = []
+        for target in targets:
+            values = target._name(path[-1], trail, budget)
+            # Of several inputs some may lack the field (filePath, directoryPath); all may not.
+            if values is not None:
+                known.append(values)
+        if known:
+            return [value for values in known for value in values]
+        if path[0] == "node" and any(t.is_unset_field(path[-1]) for t in targets):
+            # An alarm serves many objects. It had better tell what it knows of this one than fail.
+            return [""]
+        return None
 
-    def _targets(self, path: tuple[str, ...]) -> Sequence["ObjectScope"]:
+    def _targets(self, path: tuple[str, ...], budget: Budget) -> Sequence["ObjectScope"]:
         """The scopes at the end of a path of references, level by level.
 
         Not by recursion: references that fan out at each step would multiply without a bound.
         """
-        scopes: list[ObjectScope] = [self]
+        scopes: Sequence[ObjectScope] = (self,)
         for key in path:
             following: list[ObjectScope] = []
+            known = False
             for scope in scopes:
-                following.extend(scope._step(key) or ())
+                found = scope._step(key)
+                known = known or found is not None
+                following.extend(found or ())
                 if len(following) > MOST_TARGETS:
                     raise DefinitionError(f"the path leads to more than {MOST_TARGETS} objects")
+            if scopes and not known:
+                raise DefinitionError(_no_reference(scopes, key))
+            budget.charge(len(following))
             scopes = following
         return scopes
 
@@ -148,17 +181,17 @@ class ObjectScope:
             self._components[object_id] = scope
         return self._components[object_id]
 
-    def _name(self, name: str, trail: _Trail) -> Sequence[Value] | None:
+    def _name(self, name: str, trail: _Trail, budget: Budget) -> Sequence[Value] | None:
         if name.startswith("@"):
             return self._runtime_field(name)
         if trail and trail[-1] == (self._identity, name):
             # A field may pass on a parameter of its own name: "myBucket": "#{myBucket}".
-            parameter = self._parameter(name, trail)
+            parameter = self._parameter(name, trail, budget)
             if parameter is not None:
                 return parameter
-        found = self._field(name, trail)
+        found = self._field(name, trail, budget)
         if found is None:
-            found = self._parameter(name, trail)
+            found = self._parameter(name, trail, budget)
         if found is None and self._is_runtime(name):
             return self._unset(name)
         return found
@@ -178,7 +211,31 @@ class ObjectScope:
     def _is_runtime(self, name: str) -> bool:
         return is_runtime_field(self._object, name)
 
-    def _field(self, key: str, trail: _Trail) -> Sequence[Value] | None:
+    def is_unset_field(self, name: str) -> bool:
+        """Whether the object's type has a field that the object does not give."""
+        return is_unset_field(self._object, name)
+
+    def unknown(self, path: tuple[str, ...]) -> str:
+        """What to say of a path that leads nowhere, with the name that may have been meant."""
+        if len(path) == 1:
+            return self._unknown_name(path[0])
+        targets = self._targets(path[:-1], Budget())
+        owners = _named(targets)
+        names = (name for target in targets for name in target._names())
+        guess = did_you_mean(nearest(path[-1], islice(names, _MOST_COMPARED)))
+        return f"there is no field {path[-1]!r} at {owners}.{guess}"
+
+    def _unknown_name(self, name: str) -> str:
+        said = f"there is no field or parameter {name!r} at {self._object.id!r}."
+        if name in FUNCTIONS:
+            return f"{said} The function of that name is called with parentheses: {name}(…)"
+        names = [*islice(self._names(), _MOST_COMPARED), *self._resolved.parameters]
+        return said + did_you_mean(nearest(name, names[: 2 * _MOST_COMPARED]))
+
+    def _names(self) -> Iterator[str]:
+        yield from ("id", "name", *self._object.fields, *self._runtime, *_ALWAYS_RUNTIME)
+
+    def _field(self, key: str, trail: _Trail, budget: Budget) -> Sequence[Value] | None:
         if key in self._runtime:
             return [self._runtime[key]]
         if key in ("id", "name"):
@@ -186,10 +243,10 @@ class ObjectScope:
         if key not in self._object.fields:
             return None
         if key not in self._evaluated:
-            self._evaluated[key] = self._evaluate(key, trail)
+            self._evaluated[key] = self._evaluate(key, trail, budget)
         return self._evaluated[key]
 
-    def _evaluate(self, key: str, trail: _Trail) -> Sequence[Value]:
+    def _evaluate(self, key: str, trail: _Trail, budget: Budget) -> Sequence[Value]:
         here = (self._identity, key)
         if here in trail:
             way = " -> ".join(f"{owner}.{name}" for owner, name in (*trail, here))
@@ -198,15 +255,24 @@ class ObjectScope:
             raise DefinitionError(
                 f"fields refer to one another over more than {DEEPEST_LOOKUP} steps"
             )
-        context = _Within(self, (*trail, here))
         # `type` is never an expression (guide, "Expressions").
         texts = self._object.fields[key]
         if key == "type":
             return [self._object.type or field.string_value or "" for field in texts]
+        context = _Within(self, (*trail, here), budget)
         kind = _kind(self._object, key)
-        return [typed(v, kind) for field in texts for v in _field_values(field, context)]
+        values: list[Value] = []
+        try:
+            for field in texts:
+                if field.ref_value is not None:
+                    values.append(field.ref_value)
+                else:
+                    values.extend(evaluate(field.string_value or "", context))
+        except ExpressionError as error:
+            raise _elsewhere(error, key, f"{key!r} of {self._object.id!r}") from None
+        return [typed(value, kind) for value in values]
 
-    def _parameter(self, name: str, trail: _Trail) -> Sequence[Value] | None:
+    def _parameter(self, name: str, trail: _Trail, budget: Budget) -> Sequence[Value] | None:
         parameters = self._resolved.parameters
         found = name if name in parameters else f"*{name}"
         if found not in parameters:
@@ -214,34 +280,76 @@ class ObjectScope:
         here = ("parameter", found)
         if here in trail:
             raise DefinitionError(f"the parameter {found!r} refers to itself")
-        context = _Within(self, (*trail, here))
+        context = _Within(self, (*trail, here), budget)
         kind = self._resolved.parameter_types.get(found, "String").lower()
-        return [typed(v, kind) for text in parameters[found] for v in evaluate(text, context)]
+        values: list[Value] = []
+        try:
+            for text in parameters[found]:
+                values.extend(evaluate(text, context))
+        except ExpressionError as error:
+            raise _elsewhere(error, found, f"the parameter {found!r}") from None
+        return [typed(value, kind) for value in values]
 
 
 class _Within:
     """The context of a field's own expressions: the scope, and the way that led there."""
 
-    __slots__ = ("_scope", "_trail")
+    __slots__ = ("_scope", "_trail", "budget")
 
-    def __init__(self, scope: ObjectScope, trail: _Trail) -> None:
+    def __init__(self, scope: ObjectScope, trail: _Trail, budget: Budget) -> None:
         self._scope = scope
         self._trail = trail
+        self.budget = budget
 
-    def lookup(self, path: tuple[str, ...]) -> Sequence[object] | None:
-        return self._scope.lookup_along(path, self._trail)
+    def lookup(self, path: tuple[str, ...]) -> Sequence[object]:
+        found = self._scope.lookup_along(path, self._trail, self.budget)
+        if found is None:
+            raise DefinitionError(self._scope.unknown(path))
+        return found
 
 
-def _field_values(field: Field, context: _Within) -> Iterator[Value]:
-    if field.ref_value is not None:
-        yield field.ref_value
-    else:
-        yield from evaluate(field.string_value or "", context)
+def _elsewhere(error: ExpressionError, key: str, where: str) -> DefinitionError:
+    """An error in a field that another's expression led to, said where; a secret's text is kept."""
+    if error.placed:
+        return error
+    if key.startswith("*"):
+        return DefinitionError(f"in {where}: {error.problem}")
+    return error.within(where)
+
+
+def _no_reference(scopes: Sequence[ObjectScope], key: str) -> str:
+    """What to say where a path goes on over something that is no reference."""
+    owners = _named(scopes)
+    if any(key in scope._object.fields for scope in scopes):
+        return f"{key!r} of {owners} is a text and no reference, so nothing can be reached over it"
+    references = [
+        name
+        for scope in scopes
+        for name, fields in islice(scope._object.fields.items(), _MOST_COMPARED)
+        if fields and fields[0].ref_value is not None
+    ]
+    guess = did_you_mean(nearest(key, references[:_MOST_COMPARED]))
+    return f"there is no reference {key!r} at {owners}.{guess}"
+
+
+def _named(scopes: Sequence[ObjectScope], most: int = 3) -> str:
+    """Whose fields they are, each once, a few of them."""
+    owners = list(dict.fromkeys(repr(scope._object.id) for scope in scopes))
+    more = f" or {len(owners) - most} others" if len(owners) > most else ""
+    return " or ".join(owners[:most]) + more if owners else "the objects it leads to"
+
+
+def is_unset_field(resolved_object: ResolvedObject, name: str) -> bool:
+    """Whether the object's type has a field of that name and the object does not give it."""
+    field_type = type_of_field(resolved_object, name)
+    if field_type is None or name in resolved_object.fields:
+        return False
+    return field_type.presence != "forbidden" and not field_type.set_by_service
 
 
 def is_runtime_field(resolved_object: ResolvedObject, name: str) -> bool:
     """Whether the service may set a field of that name on an object's instances."""
-    field_type = _field_type(resolved_object, name)
+    field_type = type_of_field(resolved_object, name)
     return name in _ALWAYS_RUNTIME or (field_type is not None and field_type.set_by_service)
 
 
@@ -254,13 +362,14 @@ _ALWAYS_RUNTIME = frozenset(
 """Runtime fields that every object may be asked for; preconditions and actions have them too."""
 
 
-def _field_type(resolved_object: ResolvedObject, key: str) -> FieldType | None:
+def type_of_field(resolved_object: ResolvedObject, key: str) -> FieldType | None:
+    """What the catalogue says of a field of the object's type, or None."""
     object_type = type_named(resolved_object.type) if resolved_object.type is not None else None
     return object_type.fields.get(key) if object_type is not None else None
 
 
 def _kind(resolved_object: ResolvedObject, key: str) -> str:
-    field_type = _field_type(resolved_object, key)
+    field_type = type_of_field(resolved_object, key)
     return "string" if field_type is None else field_type.kind
 
 

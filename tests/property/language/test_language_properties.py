@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.language.catalogue import all_types, fields_of_any_type
-from penstock.language.expressions import ExpressionError, evaluate
+from penstock.language.expressions import Budget, ExpressionError, evaluate
 from penstock.language.expressions.functions import FUNCTIONS
 from penstock.language.expressions.joda import format_joda
 from penstock.language.forms import from_cli, read_definition, to_cli
@@ -158,6 +158,10 @@ EXPRESSIONS = st.lists(WORDS, max_size=12).map(lambda words: "#{" + "".join(word
 
 
 class _Names:
+    @property
+    def budget(self) -> Budget:
+        return Budget()
+
     def lookup(self, path: tuple[str, ...]) -> list[object] | None:
         known: dict[str, list[object]] = {
             "myX": ["a", 3],

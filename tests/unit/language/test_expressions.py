@@ -4,6 +4,7 @@ from datetime import datetime
 import pytest
 
 from penstock.language.expressions import (
+    Budget,
     ExpressionError,
     evaluate,
     evaluate_to_strings,
@@ -19,6 +20,10 @@ class Names:
 
     def __init__(self, names: Mapping[str, Sequence[object]]) -> None:
         self._names = names
+
+    @property
+    def budget(self) -> Budget:
+        return Budget()
 
     def lookup(self, path: tuple[str, ...]) -> Sequence[object] | None:
         if path == ("broken",):
@@ -176,7 +181,7 @@ def test_has_expression():
         ("#{input.nope}", "no field or parameter 'input.nope'"),
         ("#{broken}", "cannot be had"),
         ("#{formt(n, 'x')}", "Did you mean 'format'?"),
-        ("#{format(n)}", r"takes \(date, text\)"),
+        ("#{format(n)}", r"takes \(date, pattern\); 1 argument was"),
         ("#{format(n, 'YYYY')}", "argument 1 of 'format' must be a date, not an integer"),
         ("#{format('x', 'YYYY')}", "argument 1 of 'format' must be a date"),
         ("#{format(@scheduledStartTime, 'T')}", "'T' is no letter"),
@@ -194,7 +199,7 @@ def test_has_expression():
         ("#{(0-8) ^ 0.5}", "no number that fits"),
         ("#{9223372036854775807 + 1}", "no number that fits"),
         ("#{99999999999999999999}", "greater than"),
-        ("#{}", "a value is expected"),
+        ("#{}", "expression is empty"),
         ("#{1 +}", "a value is expected"),
         ("#{1 2}", "an operator or '}'"),
         ("#{(1}", r"'\)' is expected"),

@@ -109,10 +109,26 @@ def test_node_is_the_object_that_refers():
         evaluate("#{node.name}", COPY)
 
 
-@pytest.mark.parametrize("text", ["#{nope}", "#{@nope}", "#{output.nope}", "#{precondition.name}"])
-def test_unknown_names(text: str):
-    with pytest.raises(DefinitionError, match="no field or parameter"):
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("#{nope}", "there is no field or parameter 'nope' at 'Copy'."),
+        ("#{myTwoo}", "at 'Copy'. Did you mean 'myTwo'?"),
+        ("#{myPrt}", "at 'Copy'. Did you mean 'myPort'?"),
+        ("#{@nope}", "there is no field or parameter '@nope' at 'Copy'."),
+        ("#{@scheduledStarttime}", "Did you mean '@scheduledStartTime'?"),
+        ("#{format}", "The function of that name is called with parentheses: format(…)"),
+        ("#{output.nope}", "there is no field 'nope' at 'Out'."),
+        ("#{input.directoryPat}", "at 'In' or 'File'. Did you mean 'directoryPath'?"),
+        ("#{precondition.name}", "there is no reference 'precondition' at 'Copy'."),
+        ("#{inputs.name}", "there is no reference 'inputs' at 'Copy'. Did you mean 'input'?"),
+        ("#{myBucket.name}", "'myBucket' of 'Copy' is a text and no reference"),
+    ],
+)
+def test_unknown_names(text: str, problem: str):
+    with pytest.raises(DefinitionError) as caught:
         evaluate(text, COPY)
+    assert problem in str(caught.value)
 
 
 def test_a_component_has_no_runtime_fields():
@@ -165,7 +181,7 @@ def test_references_that_fan_out_are_bounded():
 
 
 @pytest.mark.parametrize(
-    ("last", "problem"), [([], "no field or parameter"), ("x", "too large: more than")]
+    ("last", "problem"), [([], "no field 'myValue' at 'n25'"), ("x", "too large: more than")]
 )
 def test_chains_of_doubled_references_are_evaluated_once_each(last: object, problem: str):
     objects = [

@@ -1,5 +1,6 @@
 """Expressions: `#{…}` in field values, from text to values."""
 
+from penstock.language.expressions.budget import Budget
 from penstock.language.expressions.errors import ExpressionError
 from penstock.language.expressions.evaluator import (
     Context,
@@ -11,6 +12,7 @@ from penstock.language.expressions.evaluator import (
 from penstock.language.expressions.tree import Value
 
 __all__ = [
+    "Budget",
     "Context",
     "ExpressionError",
     "Value",

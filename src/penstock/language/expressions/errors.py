@@ -1,5 +1,7 @@
 """The error of an expression: what is wrong, and the text with the place marked."""
 
+from unicodedata import combining, east_asian_width
+
 from penstock.model.errors import DefinitionError
 
 _BEFORE = 50
@@ -9,13 +11,22 @@ _AFTER = 30
 class ExpressionError(DefinitionError):
     """An expression that cannot be read or evaluated; the text marks the place with a caret.
 
-    `problem` is the sentence alone, `at` the offset in the whole field's text.
+    `problem` is the sentence alone, `at` the offset in the whole field's text, `marked` the two
+    lines with the place. `placed` is true when the sentence says whose text it is. The text of a
+    secret must not be shown: then `problem` is all to tell.
     """
 
-    def __init__(self, text: str, at: int, problem: str) -> None:
-        self.problem = problem
+    def __init__(self, text: str, at: int, problem: str, placed: bool = False) -> None:
+        self.text = text
         self.at = at
-        super().__init__(f"{problem}\n{_marked(text, at)}")
+        self.placed = placed
+        self.problem = problem
+        self.marked = _marked(text, at)
+        super().__init__(f"{problem}\n{self.marked}")
+
+    def within(self, where: str) -> "ExpressionError":
+        """The same, said to be in a field or parameter other than the one that is evaluated."""
+        return ExpressionError(self.text, self.at, f"in {where}: {self.problem}", placed=True)
 
 
 class Fault(Exception):
@@ -34,4 +45,12 @@ def _marked(text: str, at: int) -> str:
     after = "…" if end < len(text) else ""
     # One character each for line breaks and tabs, so that the caret stands where it should.
     shown = "".join(c if c.isprintable() else " " for c in text[start:end])
-    return f"  {before}{shown}{after}\n  {' ' * (len(before) + at - start)}^"
+    columns = len(before) + sum(map(_columns, shown[: at - start]))
+    return f"  {before}{shown}{after}\n  {' ' * columns}^"
+
+
+def _columns(character: str) -> int:
+    """The columns that a character takes on a terminal."""
+    if character.isascii():
+        return 1
+    return 0 if combining(character) else 2 if east_asian_width(character) in "WF" else 1

@@ -1,8 +1,7 @@
 """Evaluation: a field's text in a context of names, to the list of its values.
 
 Every step yields a list, mostly of one value; operators and functions map over lists, every
-combination in order. All work of one evaluation is charged to a budget, so that a small text that
-multiplies long lists ends in an error and not in an idle server.
+combination in order. All work is charged beforehand, see `budget`.
 """
 
 import math
@@ -11,8 +10,9 @@ from datetime import datetime
 from itertools import product
 from typing import Protocol
 
+from penstock.language.expressions.budget import COST_OF_A_CALL, LARGEST_RESULT, Budget
 from penstock.language.expressions.errors import ExpressionError, Fault
-from penstock.language.expressions.functions import call, kind_of
+from penstock.language.expressions.functions import WITH_ARTICLE, call, kind_of
 from penstock.language.expressions.parser import LARGEST_INTEGER, OPENING, parse
 from penstock.language.expressions.tree import (
     Call,
@@ -27,17 +27,20 @@ from penstock.language.expressions.tree import (
 from penstock.language.periods import format_datetime
 from penstock.model.errors import DefinitionError
 
-LARGEST_RESULT = 1024 * 1024
-"""Characters and values that one evaluation may make, intermediate ones counted."""
+_VALUES = (str, int, float, datetime)
 
 
 class Context(Protocol):
-    """How names are looked up."""
+    """How names are looked up, and what may be spent on it."""
+
+    @property
+    def budget(self) -> Budget:
+        """Shared by all evaluations that belong together."""
 
     def lookup(self, path: tuple[str, ...]) -> Sequence[object] | None:
         """The values of a dotted path; None for a name that is not known.
 
-        May raise DefinitionError when the name is known but its value cannot be had.
+        May raise DefinitionError, which says more of why.
         """
 
 
@@ -56,14 +59,16 @@ def evaluate(text: str, context: Context) -> list[Value]:
     if OPENING not in text:
         return [text]
     template = parse(text)
-    evaluation = _Evaluation(context)
+    budget = context.budget
     try:
+        budget.enter(template.depth)
+        evaluation = _Evaluation(context, budget)
         lone = template.lone
-        if lone is not None:
-            return list(evaluation.node(lone))
-        return evaluation.text(template)
+        return list(evaluation.node(lone)) if lone is not None else evaluation.text(template)
     except Fault as fault:
         raise ExpressionError(text, fault.at, fault.problem) from None
+    finally:
+        budget.leave(template.depth)
 
 
 def evaluate_to_strings(text: str, context: Context) -> list[str]:
@@ -87,10 +92,11 @@ def to_text(value: object) -> str:
 
 
 class _Evaluation:
-    """One evaluation: its context and what is left of its budget."""
+    """One evaluation: its context, and what it may still make."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, budget: Budget) -> None:
         self._context = context
+        self._budget = budget
         self._left = LARGEST_RESULT
 
     def text(self, template: Template) -> list[Value]:
@@ -142,32 +148,45 @@ class _Evaluation:
         if values is None:
             raise Fault(node.at, f"there is no field or parameter {'.'.join(node.path)!r} here")
         self._charge(node.at, len(values))
-        return [value if isinstance(value, Value) else str(value) for value in values]
+        return [value if isinstance(value, _VALUES) else str(value) for value in values]
 
     def _call(self, node: Call) -> Sequence[Value]:
-        arguments = [self.node(argument) for argument in node.arguments]
-        cost = math.prod(map(len, arguments))
-        self._charge(node.at, cost)
+        # By `map`, and not by a comprehension, which would be one more level of the stack.
+        arguments = list(map(self.node, node.arguments))
+        self._charge(node.at, math.prod(map(len, arguments)) * COST_OF_A_CALL)
+        results: list[Value] = []
         try:
-            return [call(node.function, chosen) for chosen in product(*arguments)]
+            for chosen in product(*arguments):
+                value = call(node.function, chosen)
+                if isinstance(value, str):
+                    self._charge(node.at, len(value))
+                results.append(value)
         except DefinitionError as error:
             raise Fault(node.at, str(error)) from error
+        return results
 
     def _chain(self, chain: Chain) -> Sequence[Value]:
         results = self.node(chain.first)
         for step in chain.steps:
             added = self.node(step.operand)
-            self._charge(step.at, len(results) * len(added))
+            # Texts may be joined: how long they get is known before they are made.
+            self._charge(
+                step.at,
+                len(results) * len(added)
+                + _characters(results) * len(added)
+                + _characters(added) * len(results),
+            )
             try:
                 results = [operate(step.operator, a, b) for a in results for b in added]
             except DefinitionError as error:
                 raise Fault(step.at, str(error)) from error
-            self._charge(step.at, sum(len(v) for v in results if isinstance(v, str)))
         return results
 
     def _negation(self, node: Negation) -> Sequence[Value]:
+        values = self.node(node.operand)
+        self._charge(node.at, len(values))
         try:
-            return [-_number(value, "-") for value in self.node(node.operand)]
+            return [-_number(value, "-") for value in values]
         except DefinitionError as error:
             raise Fault(node.at, str(error)) from error
 
@@ -175,6 +194,14 @@ class _Evaluation:
         self._left -= cost
         if self._left < 0:
             raise Fault(at, f"the result is too large: more than {LARGEST_RESULT} characters")
+        try:
+            self._budget.charge(cost)
+        except DefinitionError as error:
+            raise Fault(at, str(error)) from error
+
+
+def _characters(values: Sequence[Value]) -> int:
+    return sum([len(value) for value in values if isinstance(value, str)])
 
 
 def operate(operator: str, left: Value, right: Value) -> Value:
@@ -215,7 +242,15 @@ def _number(value: Value, operator: str) -> float:
             return _bounded(float(value) if "." in value else int(value))
         except ValueError:
             pass
-    raise DefinitionError(f"{operator!r} needs numbers, not {kind_of(value)}")
+    raise DefinitionError(operand_fault(operator, kind_of(value)))
+
+
+def operand_fault(operator: str, kind: str) -> str:
+    """What to say of an operand that is no number."""
+    said = f"{operator!r} needs numbers, not {WITH_ARTICLE[kind]}"
+    if kind == "date":
+        said += "; dates are moved by functions, such as plusDays and minusHours"
+    return said
 
 
 def _bounded(number: float) -> float:

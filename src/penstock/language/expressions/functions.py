@@ -6,13 +6,14 @@ days are then local.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from penstock.language.expressions.joda import format_joda
-from penstock.language.expressions.tree import Value
+from penstock.language.expressions.tree import Value, ValueKind
 from penstock.language.periods import Period, add_periods, parse_datetime, parse_period
 from penstock.model.errors import DefinitionError
 
@@ -20,9 +21,13 @@ _SAMPLE = datetime(2000, 1, 1)
 
 
 class Function(Struct, frozen=True):
-    """`parameters` names the types of the arguments: date, integer, text, period or zone."""
+    """`parameters` names the kinds of the arguments, `result` the kind of what comes back.
+
+    A parameter is a date, integer, pattern, period or zone; a result is a date, integer or text.
+    """
 
     parameters: tuple[str, ...]
+    result: Literal["date", "integer", "text"]
     apply: Callable[..., Value]
 
 
@@ -51,19 +56,58 @@ def literal_fault(name: str, literals: tuple[Value | None, ...]) -> str | None:
     return None
 
 
-def kind_of(value: Value) -> str:
-    """What a value is called in an error; the value itself may be secret."""
+def argument_fault(name: str, number: int, value: Value) -> str | None:
+    """What is wrong with one argument (counted from 1), or None."""
+    kind = FUNCTIONS[name].parameters[number - 1]
+    try:
+        _TAKERS[kind](value, name, number)
+        if kind == "pattern":
+            format_joda(_SAMPLE, str(value))
+    except DefinitionError as error:
+        return str(error)
+    return None
+
+
+def kind_fault(name: str, number: int, kind: str) -> str | None:
+    """The same where only the kind of the argument is known."""
+    wanted = FUNCTIONS[name].parameters[number - 1]
+    # A text may be a date, a number, a period or a zone: its value decides.
+    if kind in (wanted, "text", "unknown"):
+        return None
+    return f"argument {number} of {name!r} must be {_WANTED[wanted]}, not {WITH_ARTICLE[kind]}"
+
+
+def kind_of(value: Value) -> ValueKind:
+    """The kind of a value; the value itself may be secret."""
     match value:
         case bool():
-            return "a boolean"
+            return "boolean"
         case int():
-            return "an integer"
+            return "integer"
         case float():
-            return "a decimal"
+            return "decimal"
         case datetime():
-            return "a date"
+            return "date"
         case _:
-            return "a text"
+            return "text"
+
+
+WITH_ARTICLE = {
+    "boolean": "a boolean",
+    "integer": "an integer",
+    "decimal": "a decimal",
+    "date": "a date",
+    "text": "a text",
+}
+"""What a kind is called in an error."""
+
+_WANTED = {
+    "date": "a date",
+    "integer": "an integer",
+    "pattern": "a pattern such as 'YYYY-MM-dd'",
+    "period": "a period such as '1 day'",
+    "zone": "a time zone such as 'America/New_York'",
+}
 
 
 def _take_date(value: Value, name: str, number: int) -> datetime:
@@ -74,8 +118,8 @@ def _take_date(value: Value, name: str, number: int) -> datetime:
         try:
             return parse_datetime(value)
         except DefinitionError:
-            raise _wrong(name, number, "a date (YYYY-MM-DDTHH:MM:SS)", value) from None
-    raise _wrong(name, number, "a date", value)
+            pass
+    raise _wrong(name, number, "date", value)
 
 
 def _take_integer(value: Value, name: str, number: int) -> int:
@@ -85,39 +129,51 @@ def _take_integer(value: Value, name: str, number: int) -> int:
         digits = value.strip()
         if digits.removeprefix("-").isdigit():
             return int(digits)
-    raise _wrong(name, number, "an integer", value)
+    raise _wrong(name, number, "integer", value)
 
 
-def _take_text(value: Value, name: str, number: int) -> str:
+def _take_pattern(value: Value, name: str, number: int) -> str:
     if isinstance(value, str):
         return value
-    raise _wrong(name, number, "a text", value)
+    raise _wrong(name, number, "pattern", value)
 
 
 def _take_period(value: Value, name: str, number: int) -> Period:
     try:
-        return parse_period(_take_text(value, name, number))
+        return parse_period(_text(value))
     except DefinitionError:
-        raise _wrong(name, number, "a period such as '1 day'", value) from None
+        raise _wrong(name, number, "period", value) from None
 
 
 def _take_zone(value: Value, name: str, number: int) -> ZoneInfo:
     try:
-        return ZoneInfo(_take_text(value, name, number))
+        return ZoneInfo(_text(value))
     except (KeyError, ValueError, OSError):
         # All three come from ZoneInfo: unknown, malformed, and the name of a folder of zones.
-        raise _wrong(name, number, "a time zone such as 'America/New_York'", value) from None
+        raise _wrong(name, number, "zone", value) from None
+
+
+def _text(value: Value) -> str:
+    """The text, or one that is neither a period nor a zone."""
+    return value if isinstance(value, str) else ""
 
 
 def _wrong(name: str, number: int, wanted: str, value: Value) -> DefinitionError:
-    given = kind_of(value) if not isinstance(value, str) else "a text that is none"
-    return DefinitionError(f"argument {number} of {name!r} must be {wanted}, not {given}")
+    must = f"argument {number} of {name!r} must be {_WANTED[wanted]}"
+    if value == "":
+        return DefinitionError(
+            f"{must}; it is empty here, as a runtime field is until it has a value"
+        )
+    if isinstance(value, str):
+        spelling = " (YYYY-MM-DDTHH:MM:SS)" if wanted == "date" else ""
+        return DefinitionError(f"{must}{spelling}, and the text given is none")
+    return DefinitionError(f"{must}, not {WITH_ARTICLE[kind_of(value)]}")
 
 
 _TAKERS: dict[str, Callable[[Value, str, int], object]] = {
     "date": _take_date,
     "integer": _take_integer,
-    "text": _take_text,
+    "pattern": _take_pattern,
     "period": _take_period,
     "zone": _take_zone,
 }
@@ -128,23 +184,57 @@ def _shift(moment: datetime, unit: str, count: int) -> datetime:
     period = Period(1, unit)
     if moment.tzinfo is None:
         return add_periods(moment, period, count)
-    zone = moment.tzinfo
     if unit in ("hour", "minute"):
-        return add_periods(moment.astimezone(UTC), period, count).astimezone(zone)
-    # Through UTC and back, so that a wall time that a clock change skips becomes a real one.
-    return add_periods(moment, period, count).astimezone(UTC).astimezone(zone)
+        return _through_utc(moment, lambda utc: add_periods(utc, period, count))
+    return _real(add_periods(moment, period, count), moment)
+
+
+def _through_utc(moment: datetime, change: Callable[[datetime], datetime]) -> datetime:
+    zone = moment.tzinfo
+    try:
+        return change(moment.astimezone(UTC)).astimezone(zone)
+    except OverflowError as error:
+        raise DefinitionError("the date is outside the calendar") from error
+
+
+def _real(wall: datetime, before: datetime) -> datetime:
+    """A wall time that exists, as Joda-Time has it.
+
+    What a clock change skips is put off by as much; of two moments with one wall time it is the
+    one with the offset that `before` had.
+    """
+    if wall.tzinfo is None:
+        return wall
+    first, second = wall.replace(fold=0), wall.replace(fold=1)
+    if second.utcoffset() == before.utcoffset() and _utcoffset(first) > _utcoffset(second):
+        return second
+    return _through_utc(first, lambda utc: utc)
+
+
+def _utcoffset(moment: datetime) -> timedelta:
+    return moment.utcoffset() or timedelta()
+
+
+def _midnight(moment: datetime) -> datetime:
+    wall = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    # The start of the day: the first of two midnights, and the first moment where there is none.
+    return wall if wall.tzinfo is None else _through_utc(wall, lambda utc: utc)
 
 
 def _plus(unit: str) -> Function:
-    return Function(("date", "integer"), lambda moment, count: _shift(moment, unit, count))
+    return Function(("date", "integer"), "date", lambda moment, count: _shift(moment, unit, count))
 
 
 def _minus(unit: str) -> Function:
-    return Function(("date", "integer"), lambda moment, count: _shift(moment, unit, -count))
+    return Function(("date", "integer"), "date", lambda moment, count: _shift(moment, unit, -count))
 
 
-def _part(read: Callable[[datetime], Value]) -> Function:
-    return Function(("date",), read)
+def _part(read: Callable[[datetime], int]) -> Function:
+    return Function(("date",), "integer", read)
+
+
+def _moved(move: Callable[[datetime], datetime]) -> Function:
+    return Function(("date",), "date", move)
 
 
 def _make_date(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
@@ -171,20 +261,20 @@ _UNITS = ("Minutes", "Hours", "Days", "Weeks", "Months", "Years")
 FUNCTIONS: dict[str, Function] = {
     "day": _part(lambda moment: moment.day),
     "dayOfYear": _part(lambda moment: moment.timetuple().tm_yday),
-    "firstOfMonth": _part(lambda moment: moment.replace(day=1)),
-    "format": Function(("date", "text"), format_joda),
+    "firstOfMonth": _moved(lambda moment: _real(moment.replace(day=1), moment)),
+    "format": Function(("date", "pattern"), "text", format_joda),
     "hour": _part(lambda moment: moment.hour),
-    "inTimeZone": Function(("date", "zone"), _in_time_zone),
-    "makeDate": Function(("integer",) * 3, _make_date),
-    "makeDateTime": Function(("integer",) * 5, _make_date),
-    "midnight": _part(lambda moment: moment.replace(hour=0, minute=0, second=0, microsecond=0)),
+    "inTimeZone": Function(("date", "zone"), "date", _in_time_zone),
+    "makeDate": Function(("integer",) * 3, "date", _make_date),
+    "makeDateTime": Function(("integer",) * 5, "date", _make_date),
+    "midnight": _moved(_midnight),
     "minute": _part(lambda moment: moment.minute),
     "month": _part(lambda moment: moment.month),
-    "sunday": _part(_previous_sunday),
+    "sunday": _moved(_previous_sunday),
     "year": _part(lambda moment: moment.year),
-    "yesterday": _part(lambda moment: _shift(moment, "day", -1)),
-    "plusPeriod": Function(("date", "period"), lambda m, p: _shift(m, p.unit, p.count)),
-    "minusPeriod": Function(("date", "period"), lambda m, p: _shift(m, p.unit, -p.count)),
+    "yesterday": _moved(lambda moment: _shift(moment, "day", -1)),
+    "plusPeriod": Function(("date", "period"), "date", lambda m, p: _shift(m, p.unit, p.count)),
+    "minusPeriod": Function(("date", "period"), "date", lambda m, p: _shift(m, p.unit, -p.count)),
     **{f"plus{unit}": _plus(unit.lower().removesuffix("s")) for unit in _UNITS},
     **{f"minus{unit}": _minus(unit.lower().removesuffix("s")) for unit in _UNITS},
 }

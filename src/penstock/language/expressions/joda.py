@@ -77,7 +77,7 @@ def _fragments(pattern: str) -> Iterator[str | Piece]:
             yield _escape(text)
         elif character.isascii() and character.isalpha():
             count = _repetitions(pattern, at)
-            yield _letter(character, count, pattern)
+            yield _letter(character, count)
             at += count
         else:
             yield _escape(character)
@@ -113,7 +113,7 @@ def _escape(text: str) -> str:
     return text.replace("{", "{{").replace("}", "}}")
 
 
-def _letter(letter: str, count: int, pattern: str) -> str | Piece:
+def _letter(letter: str, count: int) -> str | Piece:
     if count > WIDEST_FIELD:
         raise DefinitionError(f"{letter!r} is repeated more than {WIDEST_FIELD} times")
     if letter in _YEARS and (count == 2 or letter == "x"):
@@ -139,7 +139,8 @@ def _letter(letter: str, count: int, pattern: str) -> str | Piece:
         case "Z":
             return lambda moment: _zone_offset(moment, count)
     raise DefinitionError(
-        f"{letter!r} is no letter of a date pattern ({pattern!r}); put text in single quotes"
+        f"{letter!r} is no letter of a date pattern; text in one stands in single quotes, "
+        "for example \"YYYY-MM-dd'T'HH:mm\""
     )
 
 
@@ -155,9 +156,8 @@ def _name(full: str, count: int) -> str:
 
 def _zone_name(moment: datetime, count: int) -> str:
     """The zone's short name; the long one only for UTC, as nothing here knows the others'."""
-    if moment.tzinfo is None:
-        return "Coordinated Universal Time" if count >= 4 else "UTC"
-    return moment.tzname() or str(moment.tzinfo)
+    name = "UTC" if moment.tzinfo is None else moment.tzname() or str(moment.tzinfo)
+    return "Coordinated Universal Time" if name == "UTC" and count >= 4 else name
 
 
 def _zone_offset(moment: datetime, count: int) -> str:

@@ -56,7 +56,20 @@ def _unreadable(text: str, at: int) -> Fault:
         return Fault(at, "the expression is not closed: '}' is missing")
     if text[at] in "'\"":
         return Fault(at, f"the text is not closed: {text[at]} is missing")
-    return Fault(at, f"the character {text[at]!r} has no meaning here")
+    if text.startswith("#{", at):
+        return Fault(at, "an expression cannot stand in another: write the name without '#{' '}'")
+    hint = next((hint for characters, hint in _HINTS.items() if text[at] in characters), "")
+    return Fault(at, f"the character {text[at]!r} has no meaning here{hint}")
+
+
+_HINTS = {
+    "\u2018\u2019\u201c\u201d\u00b4`": "; texts stand in plain quotes: 'text' or \"text\"",
+    "<>=!?|&": "; an expression can neither compare nor choose",
+    "[]": "; a list is used whole, its values cannot be picked",
+    "%": "; the operators are + - * / ^",
+    "{$": "; a name stands alone: #{myName}",
+}
+"""What those who write such a character had in mind."""
 
 
 def unquote(literal: str) -> str:

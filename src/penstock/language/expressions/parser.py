@@ -5,8 +5,7 @@ Written by hand: the grammar is small, the errors must mark their place, and the
 within the length of a hostile text, which a general library does not promise.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 
 from penstock.language.catalogue import nearest
 from penstock.language.expressions.errors import ExpressionError, Fault
@@ -21,60 +20,83 @@ from penstock.language.expressions.tree import (
     Node,
     Step,
     Template,
+    height,
+    walk,
 )
 from penstock.language.periods import UNITS
 from penstock.language.wording import did_you_mean
 
+__all__ = ["OPENING", "parse", "walk"]
+
 OPENING = "#{"
-DEEPEST = 50
+DEEPEST = 30
+"""Levels of parentheses, and of the tree; each takes some of the interpreter's own stack."""
+
+LONGEST_TEXT = 1024 * 1024
 LARGEST_INTEGER = 2**63 - 1
 
 _LONGEST_CACHED = 8_192
+_MOST_NODES_CACHED = 256
+_MOST_CACHED = 4_096
 _PERIOD_WORDS = frozenset({*UNITS, *(f"{unit}s" for unit in UNITS)})
 
 
 def parse(text: str) -> Template:
-    """The parts of a field's text. Raises ExpressionError with the place."""
-    # Long texts are rare and would let a few callers fill the memory through the cache.
-    return _parse_cached(text) if len(text) <= _LONGEST_CACHED else _parse(text)
+    """The parts of a field's text. Raises ExpressionError with the place.
+
+    What was parsed is remembered, since every instance evaluates the same texts.
+    """
+    template = _remembered.get(text)
+    if template is None:
+        template = _parse(text)
+        _remember(template)
+    return template
+
+
+_remembered: dict[str, Template] = {}
+
+
+def _remember(template: Template) -> None:
+    # Long texts are rare, and their trees would let a few callers fill the memory.
+    trees = [part for part in template.parts if not isinstance(part, str)]
+    if len(template.text) > _LONGEST_CACHED or len(trees) > _MOST_NODES_CACHED:
+        return
+    if sum(1 for tree in trees for _ in walk(tree)) > _MOST_NODES_CACHED:
+        return
+    if len(_remembered) >= _MOST_CACHED:
+        _remembered.clear()  # what is still used comes back with its next evaluation
+    _remembered[template.text] = template
 
 
 def _parse(text: str) -> Template:
+    if len(text) > LONGEST_TEXT:
+        raise ExpressionError(text, 0, f"the text is longer than {LONGEST_TEXT} characters")
     parts: list[str | Node] = []
-    at = 0
+    at = depth = 0
     while (opening := text.find(OPENING, at)) >= 0:
         if opening > at:
             parts.append(text[at:opening])
         try:
             tokens = read_tokens(text, opening + len(OPENING))
-            parts.append(_Parser(tokens).whole())
+            tree = _Parser(tokens).whole()
+            depth = max(depth, _height(tree, opening))
         except Fault as fault:
             raise ExpressionError(text, fault.at, fault.problem) from None
+        parts.append(tree)
         at = tokens[-1].at + 1
     if at < len(text) or not parts:
         parts.append(text[at:])
-    return Template(text, tuple(parts))
+    return Template(text, tuple(parts), depth)
 
 
-_parse_cached = lru_cache(maxsize=4096)(_parse)
+def _height(tree: Node, at: int) -> int:
+    levels = height(tree)
+    if levels > DEEPEST:
+        raise Fault(at, _TOO_DEEP)
+    return levels
 
 
-def walk(node: Node) -> Iterator[Node]:
-    """A node and all below it."""
-    waiting = [node]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        match current:
-            case Call():
-                waiting.extend(current.arguments)
-            case Negation():
-                waiting.append(current.operand)
-            case Chain():
-                waiting.append(current.first)
-                waiting.extend(step.operand for step in current.steps)
-            case _:
-                pass
+_TOO_DEEP = f"the expression is nested more than {DEEPEST} levels deep"
 
 
 class _Parser:
@@ -86,6 +108,8 @@ class _Parser:
         self._depth = 0
 
     def whole(self) -> Node:
+        if len(self._tokens) == 1:
+            raise Fault(self._peek().at, "the expression is empty: a name or a value is missing")
         node = self._sum()
         if self._peek().kind != "}":
             raise self._unexpected("an operator or '}'")
@@ -118,9 +142,7 @@ class _Parser:
     def _nested(self, read: Callable[[], Node]) -> Node:
         self._depth += 1
         if self._depth > DEEPEST:
-            raise Fault(
-                self._peek().at, f"the expression is nested more than {DEEPEST} levels deep"
-            )
+            raise Fault(self._peek().at, _TOO_DEEP)
         node = read()
         self._depth -= 1
         return node
@@ -219,12 +241,16 @@ class _Parser:
             self._expect(")")
         function = FUNCTIONS.get(name)
         if function is None:
-            guess = did_you_mean(nearest(name, FUNCTIONS))
+            guess = did_you_mean(nearest(name, FUNCTIONS)) or _ALL_FUNCTIONS
             raise Fault(at, f"there is no function {name!r}.{guess}")
         if len(arguments) != len(function.parameters):
             wanted = ", ".join(function.parameters)
-            raise Fault(at, f"{name!r} takes ({wanted}); {len(arguments)} arguments were given")
+            given = f"{len(arguments)} argument{' was' if len(arguments) == 1 else 's were'} given"
+            raise Fault(at, f"{name!r} takes ({wanted}); {given}")
         return Call(name, tuple(arguments), at)
+
+
+_ALL_FUNCTIONS = f" The functions are {', '.join(FUNCTIONS)}."
 
 
 def _decimal(token: Token) -> float:

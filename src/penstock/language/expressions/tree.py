@@ -1,12 +1,15 @@
 """What an expression is after parsing: small frozen nodes, each with its place in the text."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
 Value: TypeAlias = str | int | float | datetime | bool
 """What an expression can yield."""
+
+ValueKind: TypeAlias = Literal["text", "integer", "decimal", "date", "boolean"]
 
 
 class Constant(Struct, frozen=True):
@@ -58,11 +61,43 @@ class Chain(Struct, frozen=True):
 Node: TypeAlias = Constant | Name | Call | Negation | Chain
 
 
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes right below one."""
+    match node:
+        case Call():
+            return node.arguments
+        case Negation():
+            return (node.operand,)
+        case Chain():
+            return (node.first, *(step.operand for step in node.steps))
+        case _:
+            return ()
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """A node and all below it."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting.extend(children(current))
+
+
+def height(node: Node) -> int:
+    """The levels of a tree, 1 for a leaf; found without recursion, as it may be deep."""
+    levels, row = 0, [node]
+    while row:
+        levels += 1
+        row = [child for each in row for child in children(each)]
+    return levels
+
+
 class Template(Struct, frozen=True):
-    """A field's text: constant parts and expressions in order."""
+    """A field's text: constant parts and expressions in order; `depth` is the highest tree's."""
 
     text: str
     parts: tuple[str | Node, ...]
+    depth: int = 0
 
     @property
     def lone(self) -> Node | None:

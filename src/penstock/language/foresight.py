@@ -1,0 +1,168 @@
+"""What the names in an object's expressions will stand for, as far as a definition tells.
+
+Validation asks here before anything runs: which kind of value a name has, and which value a field
+has that needs no run to be known. Names that lead nowhere are not its matter, they are `unknown`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from penstock.language.expressions import Value, evaluate
+from penstock.language.expressions.kinds import (
+    Foreseen,
+    Kind,
+    KindOfPath,
+    Known,
+    infer,
+    kind_of_all,
+)
+from penstock.language.expressions.parser import OPENING, parse
+from penstock.language.resolve import Resolved, ResolvedObject
+from penstock.language.scope import ObjectScope, is_runtime_field, type_of_field, typed
+from penstock.model.errors import DefinitionError
+
+MOST_TARGETS = 20
+"""Objects at the end of a path that are looked at; beyond, the kind is unknown."""
+
+DEEPEST = 10
+"""Fields whose texts name fields whose texts name fields…; beyond, the kind is unknown."""
+
+_BEFORE_ANY_RUN: Mapping[str, str] = {}
+
+_KINDS: Mapping[str, Kind] = {"integer": "integer", "double": "decimal", "datetime": "date"}
+_RUNTIME_DATES = frozenset(
+    "@scheduledStartTime @scheduledEndTime @actualStartTime @actualEndTime".split()
+)
+
+
+class Foresight:
+    """A definition, looked at before it runs; what was worked out is remembered.
+
+    `referrers` names for each object the ones that can be its `node`. The parameters of a `draft`
+    may get other values yet, so only what is declared of them counts.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        referrers: Mapping[str, Sequence[str]] | None = None,
+        draft: bool = False,
+    ) -> None:
+        self._resolved = replace(resolved, parameters={}) if draft else resolved
+        self._referrers = referrers or {}
+        self._scopes: dict[str, ObjectScope] = {}
+        self._fields: dict[tuple[str, str], Foreseen] = {}
+        self._depth = 0
+
+    def constant(self, object_id: str, key: str, text: str) -> list[Value] | None:
+        """The values of a text of the object's field `key`, if no run is needed to know them.
+
+        None otherwise, and for a text that is faulty.
+        """
+        if OPENING not in text:
+            return [text]
+        try:
+            return evaluate(text, self._scope(object_id).within(key))
+        except DefinitionError:
+            return None
+
+    def kinds_at(self, object_id: str) -> KindOfPath:
+        """What names stand for in an object's expressions."""
+        return lambda path: self.kind_of_path(object_id, path)
+
+    def kind_of_path(self, object_id: str, path: tuple[str, ...]) -> Foreseen:
+        """What a dotted path stands for in an object's expressions."""
+        each = self._resolved.objects.get(object_id)
+        if each is None:
+            return "unknown"
+        targets = [each]
+        for key in path[:-1]:
+            targets = self._step(targets, key)
+            if not targets or len(targets) > MOST_TARGETS:
+                return "unknown"
+        return _joined([self._name(target, path[-1]) for target in targets])
+
+    def _step(self, targets: Sequence[ResolvedObject], key: str) -> list[ResolvedObject]:
+        objects = self._resolved.objects
+        ids: list[str] = []
+        for target in targets:
+            if key == "parent":
+                ids.append(target.id)
+            elif key == "node":
+                ids.extend(self._referrers.get(target.id, ()))
+            else:
+                ids.extend(target.refs(key))
+        return [objects[each] for each in ids if each in objects]
+
+    def _scope(self, object_id: str) -> ObjectScope:
+        if object_id not in self._scopes:
+            self._scopes[object_id] = ObjectScope(
+                self._resolved, object_id, _BEFORE_ANY_RUN, runtime_known=False
+            )
+        return self._scopes[object_id]
+
+    def _name(self, each: ResolvedObject, name: str) -> Foreseen:
+        if name in ("id", "name"):
+            return Known((each.id if name == "id" else each.name,))
+        if name in each.fields:
+            return self._field(each, name)
+        parameter = self._parameter(name)
+        if parameter is not None:
+            return parameter
+        return _runtime_kind(each, name) if is_runtime_field(each, name) else "unknown"
+
+    def _field(self, each: ResolvedObject, key: str) -> Foreseen:
+        here = (each.id, key)
+        if here not in self._fields:
+            # A field that leads back to itself finds this, and is an error of its own.
+            self._fields[here] = "unknown"
+            self._fields[here] = self._worked_out(each, key)
+        return self._fields[here]
+
+    def _worked_out(self, each: ResolvedObject, key: str) -> Foreseen:
+        if not any(OPENING in text for text in each.strings(key)):
+            return Known(tuple(self._scope(each.id).values(key)))
+        if self._depth >= DEEPEST:
+            return "unknown"
+        self._depth += 1
+        try:
+            kinds = self.kinds_at(each.id)
+            return _joined([_text_kind(text, kinds) for text in each.strings(key)])
+        except DefinitionError:
+            return "unknown"
+        finally:
+            self._depth -= 1
+
+    def _parameter(self, name: str) -> Foreseen | None:
+        """None if there is no such parameter."""
+        declared, values = self._resolved.parameter_types, self._resolved.parameters
+        for found in (name, f"*{name}"):
+            kind = declared.get(found, "").lower()
+            if found in values and not any(OPENING in text for text in values[found]):
+                return Known(tuple(typed(text, kind) for text in values[found]))
+            if found in values or found in declared:
+                return _KINDS.get(kind, "unknown")
+        return None
+
+
+def _runtime_kind(each: ResolvedObject, name: str) -> Kind:
+    known = type_of_field(each, name)
+    dated = name in _RUNTIME_DATES or (known is not None and known.kind == "datetime")
+    return "date" if dated else "text"
+
+
+def _text_kind(text: str, kinds: KindOfPath) -> Foreseen:
+    if OPENING not in text:
+        return Known((text,))
+    lone = parse(text).lone
+    return infer(lone, kinds) if lone is not None else "text"
+
+
+def _joined(found: Sequence[Foreseen]) -> Foreseen:
+    """What several values are together."""
+    values = [each.values for each in found if isinstance(each, Known)]
+    if values and len(values) == len(found):
+        return Known(tuple(value for each in values for value in each))
+    kinds = {kind_of_all(each) for each in found}
+    return kinds.pop() if len(kinds) == 1 else "unknown"
