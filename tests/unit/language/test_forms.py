@@ -103,7 +103,7 @@ def test_the_api_form_is_told_by_its_keys():
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "not JSON"),
+        ("", "the text is empty"),
         ('{"objects": [', "line 1"),
         (b"\xff\xfe", "not UTF-8"),
         ("[" * 100_000, "nested too deeply"),

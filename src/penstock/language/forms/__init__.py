@@ -2,16 +2,27 @@
 
 from penstock.language.forms.api import from_api, to_api
 from penstock.language.forms.cli_file import cli_losses, from_cli, to_cli
+from penstock.language.forms.cloudformation_writing import missing_resources, to_cloudformation
+from penstock.language.forms.named import Form, NamedDefinition
 from penstock.language.forms.positions import Positions, locate
-from penstock.language.forms.reading import read_definition
+from penstock.language.forms.reading import picked, read_definition, read_pipelines
+from penstock.language.forms.writing import write_json, write_yaml
 
 __all__ = [
+    "Form",
+    "NamedDefinition",
     "Positions",
     "cli_losses",
     "from_api",
     "from_cli",
     "locate",
+    "missing_resources",
+    "picked",
     "read_definition",
+    "read_pipelines",
     "to_api",
     "to_cli",
+    "to_cloudformation",
+    "write_json",
+    "write_yaml",
 ]

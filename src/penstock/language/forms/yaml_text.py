@@ -9,6 +9,7 @@ and there are no merge keys.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from penstock.language.forms.intrinsics import long_form
 from penstock.language.forms.placed import Place, Placed
 from penstock.model.errors import DefinitionError
 
@@ -160,3 +161,45 @@ def _place(event: Any) -> Place:
 def _fault(event: Any, problem: str) -> DefinitionError:
     line, column = _place(event)
     return DefinitionError(f"line {line}, column {column}: {problem}")
+
+
+def read_yaml(text: str) -> object:
+    """The decoded document: tags such as `!Sub` in their long form, scalars as their text.
+
+    Raises DefinitionError with line, column, and what is wrong there.
+    """
+    return _Unfolding().plain(place_yaml(text))
+
+
+class _Unfolding:
+    """Turns a tree into plain data, and bounds what aliases multiply."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._again = 0
+
+    def plain(self, part: Placed) -> object:
+        self._count(part)
+        content: object = part.content
+        if isinstance(part.content, dict):
+            content = {key: self.plain(each) for key, (_, each) in part.content.items()}
+        elif isinstance(part.content, list):
+            content = [self.plain(each) for each in part.content]
+        if not part.tag:
+            return content
+        if not part.tag.startswith("!"):
+            raise DefinitionError(
+                f"line {part.at[0]}, column {part.at[1]}: the tag {part.tag!r} is not read"
+            )
+        try:
+            return long_form(part.tag, content)
+        except DefinitionError as error:
+            line, column = part.at
+            raise DefinitionError(f"line {line}, column {column}: {error}") from error
+
+    def _count(self, part: Placed) -> None:
+        if id(part) in self._seen:
+            self._again += 1
+            if self._again > MOST_UNFOLDED:
+                raise DefinitionError("the YAML's aliases unfold to too much")
+        self._seen.add(id(part))
