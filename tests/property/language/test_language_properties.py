@@ -1,26 +1,14 @@
-"""What must hold whatever comes in: calendar arithmetic, round trips, and no surprises."""
+"""What must hold whatever comes in: round trips, and no surprises."""
 
 import json
 from contextlib import suppress
-from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.language.catalogue import all_types, fields_of_any_type
-from penstock.language.expressions import Budget, ExpressionError, evaluate
 from penstock.language.expressions.functions import FUNCTIONS
-from penstock.language.expressions.joda import format_joda
 from penstock.language.forms import from_cli, read_definition, to_cli
-from penstock.language.periods import (
-    UNITS,
-    Period,
-    add_periods,
-    floor_index,
-    format_datetime,
-    parse_datetime,
-    parse_period,
-)
 from penstock.language.validate import validate
 from penstock.model.errors import DefinitionError
 from penstock.model.limits import AWS_LIMITS, Limits
@@ -28,54 +16,8 @@ from penstock.model.limits import AWS_LIMITS, Limits
 # Without a deadline: how long an example takes is the machine's affair, not the test's.
 QUICK = settings(deadline=None, max_examples=80)
 
-MOMENTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))
-PERIODS = st.builds(Period, st.integers(1, 400), st.sampled_from(UNITS))
-SMALL_PERIODS = st.builds(Period, st.integers(1, 5), st.sampled_from(UNITS))
 NAMES = st.text(min_size=1, max_size=8).filter(lambda key: key not in ("id", "name"))
 IDS = st.sampled_from(["Default", "A", "B", "C", "@x", "é"])
-
-
-@QUICK
-@given(MOMENTS, PERIODS, MOMENTS)
-def test_a_moment_lies_in_the_interval_of_its_index(
-    origin: datetime, period: Period, moment: datetime
-):
-    index = floor_index(origin, period, moment)
-    try:
-        start, end = (add_periods(origin, period, index + step) for step in (0, 1))
-    except DefinitionError:
-        return  # the interval reaches beyond the calendar
-    assert start <= moment < end
-
-
-@QUICK
-@given(MOMENTS, SMALL_PERIODS, st.integers(-300, 300))
-def test_each_start_is_in_its_own_interval(origin: datetime, period: Period, index: int):
-    start = add_periods(origin, period, index)
-    assert floor_index(origin, period, start) == index
-    assert floor_index(origin, period, start - timedelta(microseconds=1)) == index - 1
-
-
-@QUICK
-@given(PERIODS)
-def test_periods_print_and_read(period: Period):
-    assert parse_period(str(period)) == period
-    assert parse_period(str(period).upper()) == period
-
-
-@QUICK
-@given(st.datetimes())
-def test_dates_print_and_read(moment: datetime):
-    assert parse_datetime(format_datetime(moment)) == moment.replace(microsecond=0)
-    assert parse_datetime(moment.isoformat()) == moment
-
-
-@QUICK
-@given(st.text())
-def test_periods_and_dates_raise_only_their_error(text: str):
-    for read in (parse_period, parse_datetime):
-        with suppress(DefinitionError):
-            read(text)
 
 
 SCALARS = st.text(max_size=10)
@@ -155,41 +97,6 @@ WORDS = st.sampled_from(
     ]
 )  # fmt: skip
 EXPRESSIONS = st.lists(WORDS, max_size=12).map(lambda words: "#{" + "".join(words) + "}")
-
-
-class _Names:
-    @property
-    def budget(self) -> Budget:
-        return Budget()
-
-    def lookup(self, path: tuple[str, ...]) -> list[object] | None:
-        known: dict[str, list[object]] = {
-            "myX": ["a", 3],
-            "@scheduledStartTime": [datetime(2026, 1, 31)],
-            "id": ["x"],
-        }
-        return known.get(".".join(path))
-
-
-@QUICK
-@given(EXPRESSIONS | st.text().map(lambda text: f"a#{{{text}}}b"))
-def test_evaluation_raises_only_its_error(text: str):
-    with suppress(ExpressionError):
-        evaluate(text, _Names())
-
-
-@QUICK
-@given(st.datetimes(), st.text(alphabet="GCYxweEyDMdaKhHkmsSzZ'-: {}T", max_size=12))
-def test_patterns_raise_only_their_error(moment: datetime, pattern: str):
-    with suppress(DefinitionError):
-        format_joda(moment, pattern)
-
-
-@QUICK
-@given(st.datetimes())
-def test_a_full_pattern_prints_what_iso_prints(moment: datetime):
-    printed = format_joda(moment, "yyyy-MM-dd'T'HH:mm:ss.SSSSSS")
-    assert printed == moment.isoformat(timespec="microseconds")
 
 
 TYPES = st.sampled_from([*(known.name for known in all_types().values()), "Nothing", "Default", ""])

@@ -6,7 +6,7 @@ days are then local.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -181,44 +181,29 @@ _TAKERS: dict[str, Callable[[Value, str, int], object]] = {
 
 def _shift(moment: datetime, unit: str, count: int) -> datetime:
     """A moment moved by the calendar; hours and minutes are real time whatever the zone."""
+    if count == 0:
+        return moment
     period = Period(1, unit)
-    if moment.tzinfo is None:
-        return add_periods(moment, period, count)
-    if unit in ("hour", "minute"):
+    if moment.tzinfo is not None and unit in ("hour", "minute"):
         return _through_utc(moment, lambda utc: add_periods(utc, period, count))
-    return _real(add_periods(moment, period, count), moment)
+    return _real(add_periods(moment, period, count))
 
 
-def _through_utc(moment: datetime, change: Callable[[datetime], datetime]) -> datetime:
-    zone = moment.tzinfo
-    try:
-        return change(moment.astimezone(UTC)).astimezone(zone)
-    except OverflowError as error:
-        raise DefinitionError("the date is outside the calendar") from error
+def _real(wall: datetime) -> datetime:
+    """A wall time that exists: what a clock change skips is put off by as much.
 
-
-def _real(wall: datetime, before: datetime) -> datetime:
-    """A wall time that exists, as Joda-Time has it.
-
-    What a clock change skips is put off by as much; of two moments with one wall time it is the
-    one with the offset that `before` had.
+    Of two moments with one wall time it is the earlier, as Joda-Time has it for days.
     """
     if wall.tzinfo is None:
         return wall
-    first, second = wall.replace(fold=0), wall.replace(fold=1)
-    if second.utcoffset() == before.utcoffset() and _utcoffset(first) > _utcoffset(second):
-        return second
-    return _through_utc(first, lambda utc: utc)
+    return _through_utc(wall.replace(fold=0), lambda utc: utc)
 
 
-def _utcoffset(moment: datetime) -> timedelta:
-    return moment.utcoffset() or timedelta()
-
-
-def _midnight(moment: datetime) -> datetime:
-    wall = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-    # The start of the day: the first of two midnights, and the first moment where there is none.
-    return wall if wall.tzinfo is None else _through_utc(wall, lambda utc: utc)
+def _through_utc(moment: datetime, change: Callable[[datetime], datetime]) -> datetime:
+    try:
+        return change(moment.astimezone(UTC)).astimezone(moment.tzinfo)
+    except OverflowError as error:
+        raise DefinitionError("the date is outside the calendar") from error
 
 
 def _plus(unit: str) -> Function:
@@ -261,13 +246,15 @@ _UNITS = ("Minutes", "Hours", "Days", "Weeks", "Months", "Years")
 FUNCTIONS: dict[str, Function] = {
     "day": _part(lambda moment: moment.day),
     "dayOfYear": _part(lambda moment: moment.timetuple().tm_yday),
-    "firstOfMonth": _moved(lambda moment: _real(moment.replace(day=1), moment)),
+    "firstOfMonth": _moved(lambda moment: _real(moment.replace(day=1))),
     "format": Function(("date", "pattern"), "text", format_joda),
     "hour": _part(lambda moment: moment.hour),
     "inTimeZone": Function(("date", "zone"), "date", _in_time_zone),
     "makeDate": Function(("integer",) * 3, "date", _make_date),
     "makeDateTime": Function(("integer",) * 5, "date", _make_date),
-    "midnight": _moved(_midnight),
+    "midnight": _moved(
+        lambda moment: _real(moment.replace(hour=0, minute=0, second=0, microsecond=0))
+    ),
     "minute": _part(lambda moment: moment.minute),
     "month": _part(lambda moment: moment.month),
     "sunday": _moved(_previous_sunday),
