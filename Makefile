@@ -5,6 +5,7 @@
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
 #   make fuzz    many more hostile requests than `make test` sends, and new ones each time
 #   make bench   performance figures   make bench QUICK=1 (under two minutes)
+#   make reference   docs/reference/objects and the JSON Schema, made anew from the catalogue
 #   make lint    ruff and mypy         make format    put the code into its usual form
 #   make lock    pin the dependencies anew (needs uv)
 #   make clean   remove all that these commands made
@@ -30,7 +31,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 EXAMPLE := examples/access-log
 EXAMPLE_DIR := build/access-log
 
-.PHONY: help run test fuzz bench lint format lock clean
+.PHONY: help run test fuzz bench reference lint format lock clean
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -62,6 +63,9 @@ fuzz: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH_ARGS)
+
+reference: $(VENV)/run.stamp
+	$(BIN)/python docs/reference/generate.py
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

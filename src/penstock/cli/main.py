@@ -14,6 +14,7 @@ COMMANDS = {
     "runner": "penstock.cli.runner",
     "run": "penstock.cli.run",
     "validate": "penstock.cli.validate",
+    "schema": "penstock.cli.schema",
     "convert": "penstock.cli.convert",
     "status": "penstock.cli.status",
     "keys": "penstock.cli.keys",

@@ -37,11 +37,11 @@ class FieldType(Struct, frozen=True):
     """What a type says of one field.
 
     `to` lists what a reference may point to: type names, categories, or `*`. `values` are all
-    words of an enumeration (none: a list that grows with the cloud), and of a string those that
-    have a meaning of their own. `default` is what holds where the field is absent, as it would be
-    written. `least` and `most` bound a number and are allowed themselves. Of `requires` at least
-    one field must stand beside this one, of `excludes` none may. `deprecated` (works, but something
-    else is better) and `unused` (accepted, means nothing here) say what to do instead.
+    words of an enumeration (none: a list that grows with the cloud), and of a string or number
+    those that have a meaning of their own. `default` is what holds where the field is absent, as it
+    would be written. `least` and `most` bound a number and are allowed themselves. Of `requires` at
+    least one field must stand beside this one, of `excludes` none may. `deprecated` (works, but
+    something else is better) and `unused` (accepted, means nothing here) say what to do instead.
     `documented` is false for fields that are not in the guide's reference.
     """
 

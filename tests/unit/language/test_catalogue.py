@@ -6,7 +6,6 @@ from penstock.config import Settings
 from penstock.engine import compile as engine
 from penstock.language.catalogue import (
     FieldType,
-    ObjectType,
     all_types,
     catalogue,
     fields_of_any_type,
@@ -51,7 +50,7 @@ def test_a_field_says_what_its_kind_needs():
         assert not each.to or each.kind == "reference", where
         assert each.to or each.kind != "reference" or not given, where
         assert {*each.to} <= CATEGORIES | {other.name for other in TYPES}, where
-        assert not each.values or each.kind in ("enumeration", "string"), where
+        assert not each.values or each.kind in ("enumeration", "string", "double"), where
         assert each.secret == key.startswith("*"), where
         bounded = each.least is not None or each.most is not None
         assert not bounded or each.kind in ("integer", "double"), where
