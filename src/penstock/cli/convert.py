@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from penstock.cli.options import definition_argument
+from penstock.cli.options import definition_argument, pick_option
 
 if TYPE_CHECKING:
     from penstock.language.forms import NamedDefinition
@@ -30,7 +30,7 @@ UNNAMED = "pipeline"
     metavar="FILE",
     help="Where to write; standard output unless given.",
 )
-@click.option("--pick", metavar="NAME", help="Which of several pipelines in the file.")
+@pick_option
 @click.option("--name", metavar="NAME", help="The pipeline's name in a CloudFormation template.")
 @click.option(
     "--format",

@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from penstock.model.limits import Limits
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+PROFILES = ("default", "aws")
 
 DEFAULT_DATA = Path(".penstock")
 
@@ -27,6 +32,24 @@ def data_option(command: Command) -> Command:
 def definition_argument(command: Command) -> Command:
     """`FILE`: a pipeline definition; `-` is standard input."""
     return click.argument("file", type=click.File("rb"))(command)
+
+
+def limits_option(command: Command) -> Command:
+    """`--limits PROFILE`: the limits to check against, as `penstock serve` has them."""
+    return click.option(
+        "--limits",
+        type=click.Choice(PROFILES),
+        default=PROFILES[0],
+        show_default=True,
+        callback=_limits,
+        help="Limits to check against: our wide ones, or the original service's.",
+    )(command)
+
+
+def _limits(_context: click.Context, _option: click.Parameter, profile: str) -> "Limits":
+    from penstock.config import Settings, with_profile
+
+    return with_profile(Settings(), profile).limits
 
 
 def parse_parameters(
@@ -52,3 +75,23 @@ def parameter_option(command: Command) -> Command:
         callback=parse_parameters,
         help="Value of a parameter; may be repeated, and a name given twice makes a list.",
     )(command)
+
+
+def parameters_file_option(command: Command) -> Command:
+    """`--parameters-file FILE`, repeatable: parameters and values kept beside a definition."""
+    return click.option(
+        "--parameters-file",
+        "parameter_files",
+        multiple=True,
+        metavar="FILE",
+        type=click.File("rb"),
+        help="Parameters or values in a file of their own, as `aws datapipeline` takes them with"
+        " --parameter-objects and --parameter-values-uri; may be repeated.",
+    )(command)
+
+
+def pick_option(command: Command) -> Command:
+    """`--pick NAME`: one of several pipelines in a file."""
+    return click.option("--pick", metavar="NAME", help="Which of several pipelines in the file.")(
+        command
+    )

@@ -17,7 +17,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.cli.main import INTERRUPTED_STATUS
-from penstock.cli.options import definition_argument, parameter_option
+from penstock.cli.options import (
+    definition_argument,
+    parameter_option,
+    parameters_file_option,
+    pick_option,
+)
 
 if TYPE_CHECKING:
     from penstock.app import Embedded
@@ -26,6 +31,15 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 10.0
 LOGS = "logs"
+
+
+class Given(Struct, frozen=True):
+    """What the command line says of the definition to run."""
+
+    file: BinaryIO
+    pick: str | None = None
+    parameters: tuple[tuple[str, str], ...] = ()
+    parameter_files: tuple[BinaryIO, ...] = ()
 
 
 class Job(Struct, frozen=True):
@@ -54,7 +68,9 @@ def parse_until(
 
 @click.command("run")
 @definition_argument
+@pick_option
 @parameter_option
+@parameters_file_option
 @click.option("--no-retry", is_flag=True, help="Let the first failure of anything be its last.")
 @click.option(
     "--until",
@@ -78,7 +94,9 @@ def parse_until(
 )
 def command(
     file: BinaryIO,
+    pick: str | None,
     parameters: tuple[tuple[str, str], ...],
+    parameter_files: tuple[BinaryIO, ...],
     no_retry: bool,
     until: datetime | None,
     data: Path | None,
@@ -93,7 +111,8 @@ def command(
     from penstock.app import Embedded
     from penstock.config import Settings
 
-    job = prepare(file, parameters, no_retry, until)
+    given = Given(file, pick, parameters, parameter_files)
+    job = prepare(given, no_retry, until)
     if job is None:
         return 1
     if name is not None:
@@ -111,25 +130,26 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def prepare(
-    file: BinaryIO, parameters: tuple[tuple[str, str], ...], no_retry: bool, until: datetime | None
-) -> Job | None:
+def prepare(given: Given, no_retry: bool, until: datetime | None) -> Job | None:
     """Read, check and adapt the definition; None if its errors were shown instead."""
-    from penstock.cli import preparation, validate
+    from penstock.cli import preparation
+    from penstock.cli.findings import Verdict, as_text
+    from penstock.cli.validate import extension, located, parameter_values
     from penstock.clock import system_clock
     from penstock.language.forms import read_definition
     from penstock.language.resolve import resolve
-    from penstock.language.validate import validate as find
+    from penstock.language.validate import validate
     from penstock.model.limits import Limits
     from penstock.model.times import to_datetime
 
-    definition = read_definition(file.read())
-    values = validate.parameter_values(parameters)
-    findings = find(definition, Limits(), values)
+    content = given.file.read()
+    definition = extension(given.parameter_files)(read_definition(content, pick=given.pick))
+    values = parameter_values(given.parameters)
+    findings = validate(definition, Limits(), values)
     if findings.errored:
-        for line in validate.report(findings):
+        found = located(content, findings.found, given.pick)
+        for line in as_text([Verdict(given.file.name, found=found)]):
             click.echo(line, err=True)
-        click.echo(validate.summary(findings, len(definition.pipeline_objects)), err=True)
         return None
     now = to_datetime(system_clock())
     resolved = resolve(definition, values)
@@ -140,7 +160,7 @@ def prepare(
     if until is not None:
         definition = preparation.ended_by(definition, resolved, until, now)
     return Job(
-        name=Path(file.name).stem.strip("<>"),
+        name=Path(given.file.name).stem.strip("<>"),
         definition=definition,
         values=values,
         groups=tuple(preparation.worker_groups(resolved)),

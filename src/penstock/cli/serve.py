@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import data_option, parse_parameters
+from penstock.cli.options import PROFILES, data_option, parse_parameters
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--limits",
     "profile",
-    type=click.Choice(["default", "aws"]),
+    type=click.Choice(PROFILES),
     default="default",
     show_default=True,
     help="Our wide limits, or the original service's published ones.",

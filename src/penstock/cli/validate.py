@@ -1,64 +1,128 @@
-"""`penstock validate FILE`: what is wrong with a definition, object by object."""
+"""`penstock validate FILE...`: of each definition that it is valid, or what to change."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from penstock.cli.options import definition_argument, parameter_option
+from penstock.cli.findings import FORMATS, Format, Located, Verdict, render
+from penstock.cli.options import limits_option, parameter_option, parameters_file_option
 
 if TYPE_CHECKING:
-    from penstock.model.definition import Findings, ParameterValue
+    from penstock.model.definition import Definition, Finding, Findings, ParameterValue
+    from penstock.model.limits import Limits
+
+UNREADABLE = "unreadable"
+"""The rule of a file that cannot be read as a definition at all."""
+
+STANDARD_INPUT = "-"
 
 
 @click.command("validate")
-@definition_argument
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @parameter_option
-def command(file: BinaryIO, parameters: tuple[tuple[str, str], ...]) -> int:
-    """Check a definition file, in the AWS CLI's form or the API's.
+@parameters_file_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="For a person, a program, or as annotations of a GitHub workflow.",
+)
+@limits_option
+@click.option(
+    "--activation",
+    is_flag=True,
+    help="As for an activation: a parameter without a value is an error, not a warning.",
+)
+def command(
+    files: tuple[str, ...],
+    parameters: tuple[tuple[str, str], ...],
+    parameter_files: tuple[BinaryIO, ...],
+    form: Format,
+    limits: "Limits",
+    activation: bool,
+) -> int:
+    """Check definitions, in any form that `penstock convert` reads; - is standard input.
 
-    Exit status 1 if there are errors; warnings alone are 0.
+    Each is valid, or there is a list of what to change. Exit status 1 if there are errors;
+    warnings alone are 0.
     """
-    from penstock.language.forms import read_definition
     from penstock.language.validate import validate
-    from penstock.model.limits import Limits
 
-    definition = read_definition(file.read())
-    findings = validate(definition, Limits(), parameter_values(parameters))
-    for line in report(findings):
+    values = parameter_values(parameters)
+    extend = extension(parameter_files)
+
+    def check(definition: "Definition") -> "Findings":
+        return validate(extend(definition), limits, values, draft=not activation)
+
+    verdicts = [verdict for name in files for verdict in verdicts_on(name, check)]
+    for line in render(verdicts, form):
         click.echo(line)
-    click.echo(summary(findings, len(definition.pipeline_objects)))
-    return 1 if findings.errored else 0
+    return 1 if any(verdict.count("error") for verdict in verdicts) else 0
 
 
-def parameter_values(pairs: tuple[tuple[str, str], ...]) -> tuple["ParameterValue", ...]:
+def parameter_values(pairs: tuple[tuple[str, str], ...]) -> "tuple[ParameterValue, ...]":
     """The values of `--parameter`, in the API's shape."""
     from penstock.model.definition import ParameterValue
 
     return tuple(ParameterValue(name, value) for name, value in pairs)
 
 
-def report(findings: "Findings") -> Iterator[str]:
-    """Findings per object, errors first; click leaves the colours out where nobody sees them."""
-    for object_id in dict.fromkeys([*findings.errors, *findings.warnings]):
-        yield click.style(object_id or "definition", bold=True)
-        yield from _texts(findings.errors.get(object_id, ()), "error", "red")
-        yield from _texts(findings.warnings.get(object_id, ()), "warning", "yellow")
+def extension(files: "tuple[BinaryIO, ...]") -> "Callable[[Definition], Definition]":
+    """What adds the parameters and values of `--parameters-file` to a definition."""
+    from penstock.language.forms import read_parameters, with_parameters
+
+    extras = [read_parameters(file.read()) for file in files]
+
+    def extended(definition: "Definition") -> "Definition":
+        for extra in extras:
+            definition = with_parameters(definition, extra)
+        return definition
+
+    return extended
 
 
-def _texts(texts: Sequence[str], kind: str, colour: str) -> Iterator[str]:
-    for text in texts:
-        yield f"  {click.style(f'{kind}:', fg=colour)} {text}"
+def verdicts_on(name: str, check: Callable[["Definition"], "Findings"]) -> Iterator[Verdict]:
+    """A verdict on each pipeline of a file; on the file itself if it cannot be read."""
+    from penstock.language.forms import read_pipelines
+    from penstock.model.errors import DefinitionError
+
+    try:
+        content = read(name)
+        pipelines = read_pipelines(content)
+    except (OSError, DefinitionError) as error:
+        yield Verdict(name, found=(unreadable(error),))
+        return
+    for pipeline in pipelines:
+        label = pipeline.label if len(pipelines) > 1 else ""
+        found = check(pipeline.definition).found
+        yield Verdict(name, label, located(content, found, label or None))
 
 
-def summary(findings: "Findings", objects: int) -> str:
-    """The closing line: how many of what."""
-    errors = sum(map(len, findings.errors.values()))
-    warnings = sum(map(len, findings.warnings.values()))
-    if not errors and not warnings:
-        return f"No errors, no warnings in {_counted(objects, 'object')}."
-    return f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}."
+def read(name: str) -> bytes:
+    """The content of a file, or of standard input. Raises OSError."""
+    return sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def unreadable(error: Exception) -> Located:
+    """The one finding of a file that is no definition."""
+    from penstock.model.definition import Finding
+
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return Located(Finding("", "error", UNREADABLE, text))
+
+
+def located(
+    content: bytes, found: "tuple[Finding, ...]", pick: str | None = None
+) -> tuple[Located, ...]:
+    """Findings with their places in the text; `pick` is the label of one of several pipelines."""
+    from penstock.language.forms import locate
+
+    if not found:
+        return ()
+    positions = locate(content, pick)
+    return tuple(Located(each, positions.of(each.object_id, each.field)) for each in found)

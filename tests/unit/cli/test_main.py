@@ -53,7 +53,7 @@ def test_unknown_command_is_one_line_and_status_two(capsys: pytest.CaptureFixtur
 
 
 def test_missing_file_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_status(["validate", "no-such-file.json"]) == 2
+    assert exit_status(["run", "no-such-file.json"]) == 2
     assert "no-such-file.json" in capsys.readouterr().err
 
 

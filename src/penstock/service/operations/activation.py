@@ -9,13 +9,14 @@ from penstock.engine.compile import unsupported
 from penstock.engine.events import Activate, Deactivate
 from penstock.engine.plan import Plan
 from penstock.engine.views import ActivateView
+from penstock.language.forms import with_values
 from penstock.model.api import (
     ActivatePipelineRequest,
     DeactivatePipelineRequest,
     EmptyAnswer,
 )
 from penstock.model.caller import Caller
-from penstock.model.definition import Definition, Findings, ParameterValue
+from penstock.model.definition import Definition, Findings
 from penstock.model.errors import DefinitionError, InvalidRequest
 from penstock.model.runtime import Pipeline
 from penstock.model.times import Instant
@@ -74,7 +75,8 @@ def _prepare(
     draft = context.definitions.load(store, pipeline.key, LATEST)
     if draft is None or not draft.pipeline_objects:
         raise InvalidRequest("Pipeline definition is empty: ")
-    definition = replace(draft, parameter_values=_merge_values(draft, request.parameter_values))
+    values = with_values(draft.parameter_values, request.parameter_values)
+    definition = replace(draft, parameter_values=values)
     active = None
     if pipeline.version:
         active = context.definitions.load(store, pipeline.key, pipeline.version)
@@ -84,15 +86,6 @@ def _prepare(
     plan = _compile(context, definition, pipeline, pipeline.version + 1, first)
     _refuse_unsupported(plan)
     return Prepared(plan, context.definitions.encode(definition), first)
-
-
-def _merge_values(
-    draft: Definition, given: tuple[ParameterValue, ...]
-) -> tuple[ParameterValue, ...]:
-    """Values given at activation replace the definition's, id by id."""
-    named = {value.id for value in given}
-    kept = tuple(value for value in draft.parameter_values if value.id not in named)
-    return kept + given
 
 
 def _refuse_errors(findings: Findings) -> None:
