@@ -1,13 +1,19 @@
 """Instances and attempts as the API shows them: fields inherited, expressions evaluated.
 
 Values of a component are evaluated in the context of its instance: runtime fields, and paths over
-references that lead to the very data node instances that the interval uses.
+references that lead to the very data node instances that the interval uses; see `scopes`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from penstock.engine.plan import Component, Plan
+from penstock.engine.scopes import (
+    attempt_scope,
+    component_scope,
+    instance_scope,
+    node_instance,
+    node_starts,
+)
 from penstock.language.expressions import has_expression
 from penstock.language.resolve import ResolvedObject
 from penstock.language.scope import ObjectScope
@@ -16,9 +22,10 @@ from penstock.model.errors import DefinitionError
 from penstock.model.ids import attempt_id, instance_id
 from penstock.model.runtime import Attempt, Instance
 from penstock.model.status import WAITING_FOR_RUNNER
-from penstock.model.times import Instant, format_instant, to_datetime
+from penstock.model.times import Instant, format_instant
 
-Runtime = Mapping[str, str | int | datetime]
+MakeScope = Callable[[], ObjectScope]
+"""Makes the context of an object's expressions, where it has some."""
 
 _NOT_FOLLOWED = frozenset({"parent", "dependsOn", "@componentParent", "@instanceParent"})
 """References that say where an object belongs, not what its task works with."""
@@ -40,7 +47,7 @@ def worker_group_of(plan: Plan, component: Component, instance: Instance) -> str
     """The worker group that the instance's tasks go to; it may be an expression."""
     if not has_expression(component.worker_group):
         return component.worker_group
-    scope = _scope(plan, component, instance)
+    scope = instance_scope(plan, instance)
     values = scope.field_texts("workerGroup", component.worker_group)
     return values[0] if values else ""
 
@@ -68,7 +75,7 @@ def _collect(
     nodes = {
         instance_id(node, start): (node, start)
         for node in component.nodes
-        for start in _node_starts(plan, component, instance, node)
+        for start in node_starts(plan, component, instance, node)
     }
     waiting = [f.ref_value for f in fields if f.ref_value and f.key not in _NOT_FOLLOWED]
     while waiting:
@@ -88,20 +95,12 @@ def _referred(
 ) -> PipelineObject | None:
     if name in nodes:
         node, start = nodes[name]
-        stand_in = _node_instance(plan, instance, node, start)
-        return PipelineObject(
-            name, name, (*_base(plan, stand_in, "INSTANCE"), *_own(plan, stand_in))
-        )
+        stand_in = node_instance(plan, instance, node, start)
+        own = _own(plan, stand_in, lambda: instance_scope(plan, stand_in))
+        return PipelineObject(name, name, (*_base(plan, stand_in, "INSTANCE"), *own))
     if name not in plan.resolved.objects:
         return None
     return component_object(plan, name, evaluated=True)
-
-
-def _node_instance(plan: Plan, consumer: Instance, node: str, start: Instant) -> Instance:
-    """A data node's instance as far as its schedule alone tells."""
-    schedule = plan.components[node].schedule
-    end = start if schedule is None else schedule.start(schedule.index(start) + 1)
-    return Instance(0, consumer.pipeline, node, start, end, consumer.version, "FINISHED", start)
 
 
 def component_object(plan: Plan, object_id: str, evaluated: bool) -> PipelineObject:
@@ -109,8 +108,7 @@ def component_object(plan: Plan, object_id: str, evaluated: bool) -> PipelineObj
     item = plan.resolved.objects[object_id]
     fields = [field for values in item.fields.values() for field in values]
     if evaluated:
-        runtime = {"@pipelineId": plan.pipeline_id}
-        scope = ObjectScope(plan.resolved, object_id, runtime, runtime_known=False)
+        scope = component_scope(plan, object_id)
         fields = [known for field in fields for known in _evaluated_if_known(field, scope)]
     return PipelineObject(object_id, item.name, tuple(fields))
 
@@ -124,12 +122,20 @@ def _evaluated_if_known(field: Field, scope: ObjectScope) -> list[Field]:
 
 
 def instance_object(
-    plan: Plan, instance: Instance, extra: Sequence[Field] = (), evaluated: bool = True
+    plan: Plan,
+    instance: Instance,
+    head: Attempt | None = None,
+    extra: Sequence[Field] = (),
+    evaluated: bool = True,
 ) -> PipelineObject:
-    """An instance: how it stands (`extra` fields too), then its component's fields."""
+    """An instance: how it stands (`extra` fields too), then its component's fields.
+
+    `head` is its latest attempt.
+    """
     name = instance_id(instance.component, instance.start)
     fields = [*_base(plan, instance, "INSTANCE"), *_state(instance), *extra]
-    fields += _own(plan, instance, evaluated)
+    make_scope = (lambda: instance_scope(plan, instance, head)) if evaluated else None
+    fields += _own(plan, instance, make_scope)
     return PipelineObject(name, name, tuple(fields))
 
 
@@ -145,6 +151,7 @@ def attempt_object(
     component = plan.components[instance.component]
     parent = instance_id(instance.component, instance.start)
     began = attempt.handed_at or attempt.ready_at
+    make_scope = (lambda: attempt_scope(plan, instance, attempt, status)) if evaluated else None
     fields = [
         *_base(plan, instance, "ATTEMPT"),
         ref_field("@instanceParent", parent),
@@ -152,7 +159,7 @@ def attempt_object(
         text_field("@status", status or attempt.status),
         text_field("@actualStartTime", format_instant(began)),
         *extra,
-        *_own(plan, instance, evaluated),
+        *_own(plan, instance, make_scope),
     ]
     return PipelineObject(
         attempt_id(instance.component, instance.start, attempt.number),
@@ -210,8 +217,11 @@ def _type_field(item: ResolvedObject) -> Iterable[Field]:
     return (text_field("type", item.type),) if item.type and "type" not in item.fields else ()
 
 
-def _own(plan: Plan, instance: Instance, evaluated: bool = True) -> Sequence[Field]:
-    """The component's fields in the instance's context; references lead to instances."""
+def _own(plan: Plan, instance: Instance, make_scope: MakeScope | None) -> Sequence[Field]:
+    """The component's fields in the context given, without one as they are written.
+
+    References lead to instances.
+    """
     component = plan.components[instance.component]
     if component.constant_fields is not None:
         return component.constant_fields
@@ -223,8 +233,8 @@ def _own(plan: Plan, instance: Instance, evaluated: bool = True) -> Sequence[Fie
             fields.extend(_to_instances(plan, component, instance, values))
         elif key != "parent":
             for field in values:
-                if evaluated and field.string_value and has_expression(field.string_value):
-                    scope = scope or _scope(plan, component, instance)
+                if make_scope and field.string_value and has_expression(field.string_value):
+                    scope = scope or make_scope()
                     fields.extend(_evaluated(field, scope))
                 else:
                     fields.append(field)
@@ -240,15 +250,8 @@ def _to_instances(
         if target is None or target not in plan.components:
             yield field
             continue
-        for start in _node_starts(plan, component, instance, target):
+        for start in node_starts(plan, component, instance, target):
             yield ref_field(field.key, instance_id(target, start))
-
-
-def _node_starts(
-    plan: Plan, component: Component, instance: Instance, target: str
-) -> list[Instant]:
-    needed = plan.range_of(component, instance.start, instance.end, target)
-    return plan.starts_in(needed) if needed is not None else []
 
 
 def _evaluated(field: Field, scope: ObjectScope) -> list[Field]:
@@ -258,50 +261,3 @@ def _evaluated(field: Field, scope: ObjectScope) -> list[Field]:
     return [
         text_field(field.key, text) for text in scope.field_texts(field.key, field.string_value)
     ]
-
-
-def _runtime(plan: Plan, instance: Instance) -> Runtime:
-    values: dict[str, str | int | datetime] = {
-        "@id": instance_id(instance.component, instance.start),
-        "@pipelineId": plan.pipeline_id,
-        "@scheduledStartTime": to_datetime(instance.start),
-        "@scheduledEndTime": to_datetime(instance.end),
-        "@actualStartTime": to_datetime(instance.due_at - instance.due_at % 1000),
-        "@status": instance.status,
-        "@version": str(instance.version),
-        "@componentParent": instance.component,
-        "@sphere": "INSTANCE",
-    }
-    if instance.ended_at is not None:
-        values["@actualEndTime"] = to_datetime(instance.ended_at - instance.ended_at % 1000)
-    errors = {
-        "errorId": instance.error_id,
-        "errorMessage": instance.error_message,
-        "errorStackTrace": instance.error_stack_trace,
-    }
-    values.update((key, text) for key, text in errors.items() if text)
-    return values
-
-
-def _scope(plan: Plan, component: Component, instance: Instance) -> ObjectScope:
-    linked: dict[str, Sequence[ObjectScope]] = {}
-    item = plan.resolved.objects[component.id]
-    for key in ("input", "output"):
-        targets = [ref for ref in item.refs(key) if ref in plan.components]
-        if targets:
-            linked[key] = [
-                _node_scope(plan, instance, target, start)
-                for target in targets
-                for start in _node_starts(plan, component, instance, target)
-            ]
-    return ObjectScope(plan.resolved, component.id, _runtime(plan, instance), linked)
-
-
-def _node_scope(plan: Plan, consumer: Instance, node: str, start: Instant) -> ObjectScope:
-    stand_in = _node_instance(plan, consumer, node, start)
-    return ObjectScope(plan.resolved, node, _runtime(plan, stand_in))
-
-
-def scope_of(plan: Plan, instance: Instance) -> ObjectScope:
-    """The context in which an instance's expressions are evaluated (`EvaluateExpression`)."""
-    return _scope(plan, plan.components[instance.component], instance)

@@ -13,6 +13,9 @@ from msgspec import Struct
 
 from penstock.engine.objects import text_field
 from penstock.language.expressions import has_expression
+from penstock.language.expressions.parser import parse
+from penstock.language.expressions.printing import print_template
+from penstock.language.expressions.tree import Name, Node, Template, walk
 from penstock.language.resolve import Resolved, ResolvedObject
 from penstock.model.definition import (
     Definition,
@@ -47,6 +50,23 @@ class Masker(Struct, frozen=True):
     def optional(self, text: str | None) -> str | None:
         """The same for a text that may be missing."""
         return None if text is None else self.text(text)
+
+    def hidden(self, text: str) -> str:
+        """A text fit to be evaluated and shown: expressions that name a secret are masked in it.
+
+        For what is made of a secret need not look like it: half of a number, the year of a date.
+        """
+        parts = tuple(
+            MASK if not isinstance(part, str) and self._names_secret(part) else part
+            for part in parse(text).parts
+        )
+        return print_template(Template(text, parts)) if MASK in parts else text
+
+    def _names_secret(self, expression: Node) -> bool:
+        return any(
+            isinstance(node, Name) and node.path[-1].removeprefix("*") in self.names
+            for node in walk(expression)
+        )
 
     def fields(self, fields: Iterable[Field], written: ResolvedObject | None) -> list[Field]:
         """Evaluated fields fit to be shown; `written` is the component as the definition has it."""

@@ -92,7 +92,7 @@ def show_instance(
         extra += [ref_field("@waitingOn", name) for name in waiting_on(store, plan, instance)]
     extra += _log_location(plan, instance)
     shown = _evaluate_if_possible(
-        lambda wish: instance_object(plan, instance, extra, wish), evaluated
+        lambda wish: instance_object(plan, instance, attempt, extra, wish), evaluated
     )
     written = plan.resolved.objects[instance.component]
     return PipelineObject(shown.id, shown.name, tuple(masker.fields(shown.fields, written)))
@@ -174,6 +174,10 @@ def waiting_on(store: Reader, plan: Plan, instance: Instance) -> list[str]:
 def evaluate_text(scope: ObjectScope, expression: str, masker: Masker) -> str:
     """A text with its expressions evaluated, several results joined by commas."""
     try:
-        return masker.text(",".join(evaluate_to_strings(expression, scope)))
+        values = evaluate_to_strings(expression, scope)
+        hidden = masker.hidden(expression)
+        if hidden != expression:
+            values = evaluate_to_strings(hidden, scope)
+        return masker.text(",".join(values))
     except DefinitionError as error:
         raise InvalidRequest(str(error)) from None

@@ -13,8 +13,8 @@ from penstock.engine.events import (
     RerunInstance,
     ResumeInstance,
 )
-from penstock.engine.objects import scope_of
 from penstock.engine.plan import Plan
+from penstock.engine.scopes import attempt_scope, component_scope, instance_scope
 from penstock.language.resolve import resolve_leniently
 from penstock.language.scope import ObjectScope
 from penstock.model.api import (
@@ -156,14 +156,25 @@ async def evaluate_expression(
         if name.start is None:
             if request.object_id not in plan.resolved.objects:
                 raise _unknown(pipeline, request.object_id)
-            scope = ObjectScope(plan.resolved, request.object_id, {"@pipelineId": pipeline.id})
+            scope = component_scope(plan, request.object_id)
         else:
             task = _task(store, pipeline, request.object_id, name)
             own = context.definitions.plan(store, pipeline, task.instance.version)
-            scope = scope_of(own, task.instance)
+            scope = _running_scope(pipeline, own, task, request.object_id, name)
         return evaluate_text(scope, request.expression, masker_of(own.resolved))
 
     return EvaluateExpressionAnswer(await context.read(ask))
+
+
+def _running_scope(
+    pipeline: Pipeline, plan: Plan, task: Task, object_id: str, name: ObjectName
+) -> ObjectScope:
+    """The context of an instance or an attempt."""
+    if name.attempt is None:
+        return instance_scope(plan, task.instance, task.attempt)
+    if task.attempt is None:
+        raise _unknown(pipeline, object_id)
+    return attempt_scope(plan, task.instance, task.attempt)
 
 
 async def set_status(context: Context, caller: Caller, request: SetStatusRequest) -> None:
