@@ -14,6 +14,7 @@ from penstock.language.schema import definition_schema
 from penstock.language.validate import validate
 from penstock.model.limits import AWS_LIMITS
 
+FILES = files()
 TYPES = sorted(all_types().values(), key=lambda each: each.name)
 VALIDATOR = Draft202012Validator(definition_schema())
 
@@ -21,15 +22,15 @@ EXPECTED_WARNINGS = {"MySqlDataNode": "deprecated"}
 """A word of the one warning that an example cannot do without."""
 
 
-@pytest.mark.parametrize("path", sorted(files()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(FILES), ids=lambda path: path.name)
 def test_a_generated_file_is_current(path: Path):
     written = path.read_text("utf-8") if path.exists() else ""
-    assert written == files()[path], f"{path.name} is out of date: run `make reference`"
+    assert written == FILES[path], f"{path.name} is out of date: run `make reference`"
 
 
 def test_there_are_no_pages_beside_them():
     assert {path.name for path in OBJECTS.glob("*.md")} == {
-        path.name for path in files() if path.parent == OBJECTS
+        path.name for path in FILES if path.parent == OBJECTS
     }
 
 
@@ -51,7 +52,7 @@ def test_an_example_is_sound_and_of_its_type(name: str):
 
 def test_each_page_names_every_field():
     for each in TYPES:
-        page = files()[OBJECTS / f"{each.name}.md"]
+        page = FILES[OBJECTS / f"{each.name}.md"]
         assert [key for key in each.fields if f"`{key}`" not in page] == [], each.name
 
 
