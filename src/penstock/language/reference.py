@@ -82,6 +82,9 @@ def _index(types: list[ObjectType]) -> str:
         "references and expressions are written is in [language.md](../../language.md). The fields",
         f"that the service sets are on [a page of their own]({RUNTIME_PAGE}).",
         "",
+        "These are the words of the language. Which of them this version runs is told in the",
+        "[README](../../../README.md); what it cannot run it refuses by name.",
+        "",
         "The object with the id `Default` and objects without a type are parents: they may have",
         "the fields of any type, and each object takes over those that its type has.",
     ]
