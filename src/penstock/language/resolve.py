@@ -5,7 +5,8 @@ object without a `parent` has the object `Default` as parent. Source: guide, "Pi
 File Syntax".
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -17,6 +18,13 @@ DEFAULT_ID = "Default"
 
 DEEPEST_INHERITANCE = 100
 """Levels of parents; a longer chain is refused, so that merging costs no more than it must."""
+
+MOST_INHERITED_FIELDS = 1_000_000
+"""Fields that all objects of a definition may inherit, counted together.
+
+A small text can ask for very much: a thousand fields in Default, a thousand objects. What each
+object says is kept whole, so what they inherit needs a bound, or a definition could fill a server.
+"""
 
 Fields = dict[str, tuple[Field, ...]]
 
@@ -72,17 +80,22 @@ def resolve(definition: Definition, values: Sequence[ParameterValue] = ()) -> Re
     `values` are those given at activation; they win over the definition's own, which win over the
     defaults. Raises DefinitionError when parents form a cycle or too long a chain.
     """
-    faults = parent_faults(objects_by_id(definition))
-    for object_id, fault in faults.items():
-        raise DefinitionError(f"object {object_id!r}: {fault}")
+    by_id = objects_by_id(definition)
+    for object_id, fault in parent_faults(by_id).items():
+        raise DefinitionError(f"object {object_id!r}: {fault.text}")
+    if inherits_too_much(by_id):
+        raise DefinitionError(TOO_MUCH)
     return resolve_leniently(definition, values)
 
 
 def resolve_leniently(definition: Definition, values: Sequence[ParameterValue] = ()) -> Resolved:
-    """For validation: `resolve`, but an object with a faulty chain of parents inherits nothing."""
+    """For validation: `resolve`, but an object with a faulty chain of parents inherits nothing.
+
+    Nor does any, where all together would inherit too much.
+    """
     by_id = objects_by_id(definition)
-    faults = parent_faults(by_id)
-    parents = {key: None if key in faults else _parent(by_id, key) for key in by_id}
+    faults: Collection[str] = by_id if inherits_too_much(by_id) else parent_faults(by_id)
+    parents = {key: None if key in faults else parent_of(by_id, key) for key in by_id}
     merged: dict[str, Fields] = {}
     for object_id in by_id:
         _merge(by_id, parents, object_id, merged)
@@ -102,16 +115,26 @@ def objects_by_id(definition: Definition) -> dict[str, PipelineObject]:
     return by_id
 
 
-def _parent(by_id: Mapping[str, PipelineObject], object_id: str) -> str | None:
+def parent_of(by_id: Mapping[str, PipelineObject], object_id: str) -> str | None:
     """The id of an object's parent: the one it names, else `Default`; None when there is none."""
     named = by_id[object_id].ref("parent")
     parent = DEFAULT_ID if named is None and object_id != DEFAULT_ID else named
     return parent if parent in by_id else None
 
 
-def parent_faults(by_id: Mapping[str, PipelineObject]) -> dict[str, str]:
+class ParentFault(NamedTuple):
+    """What is wrong with an object's chain of parents.
+
+    `is_cause` is false where the fault lies with objects further up, which have it too.
+    """
+
+    text: str
+    is_cause: bool = True
+
+
+def parent_faults(by_id: Mapping[str, PipelineObject]) -> dict[str, ParentFault]:
     """What is wrong with the chains of parents, by object: cycles, and chains that are too long."""
-    faults: dict[str, str] = {}
+    faults: dict[str, ParentFault] = {}
     for object_id in by_id:
         fault = _parent_fault(by_id, object_id)
         if fault is not None:
@@ -119,19 +142,52 @@ def parent_faults(by_id: Mapping[str, PipelineObject]) -> dict[str, str]:
     return faults
 
 
-def _parent_fault(by_id: Mapping[str, PipelineObject], object_id: str) -> str | None:
+def _parent_fault(by_id: Mapping[str, PipelineObject], object_id: str) -> ParentFault | None:
     chain = {object_id: None}  # a dict, as an ordered set
-    parent = _parent(by_id, object_id)
+    parent = parent_of(by_id, object_id)
     while parent is not None:
         if parent == object_id:
-            return f"'parent' leads back to the object itself: {' -> '.join([*chain, parent])}"
+            way = " -parent-> ".join([*chain, parent])
+            text = f"'parent' leads back to the object itself: {way}; take one of them out"
+            return ParentFault(text, object_id == min(chain))
         if parent in chain:
-            return f"'parent' leads into a cycle at {parent!r}"
+            return ParentFault(f"'parent' leads into a cycle at {parent!r}", is_cause=False)
         if len(chain) == DEEPEST_INHERITANCE:
-            return f"'parent' goes over more than {DEEPEST_INHERITANCE} levels"
+            text = (
+                f"'parent' goes over more than {DEEPEST_INHERITANCE} levels; let the object have "
+                "a parent nearer to the top"
+            )
+            # The first to reach that far is the cause; its own children reach further yet.
+            return ParentFault(text, parent_of(by_id, parent) is None)
         chain[parent] = None
-        parent = _parent(by_id, parent)
+        parent = parent_of(by_id, parent)
     return None
+
+
+TOO_MUCH = (
+    f"the objects together inherit more than {MOST_INHERITED_FIELDS:,} fields; take from Default, "
+    "or from the parents that many objects share, what is not needed"
+)
+
+
+def inherits_too_much(by_id: Mapping[str, PipelineObject]) -> bool:
+    """Whether all that is inherited, each parent's fields counted whole, exceeds the bound."""
+    counts: dict[str, int] = {}
+    total = 0
+    for object_id in by_id:
+        chain: dict[str, None] = {}
+        current: str | None = object_id
+        while current is not None and current not in counts and current not in chain:
+            chain[current] = None
+            current = parent_of(by_id, current)
+        inherited = counts.get(current, 0) if current is not None else 0
+        for each in reversed(chain):
+            total += inherited
+            inherited += len(by_id[each].fields)
+            counts[each] = inherited
+        if total > MOST_INHERITED_FIELDS:
+            return True
+    return False
 
 
 def is_user_field(key: str) -> bool:

@@ -12,6 +12,8 @@ class Rule(StrEnum):
 
     # the shape of the whole
     TOO_MANY_OBJECTS = "too-many-objects"
+    TOO_MANY_PARAMETERS = "too-many-parameters"
+    TOO_MUCH_INHERITED = "too-much-inherited"
     MISSING_ID = "missing-id"
     MISSING_NAME = "missing-name"
     DUPLICATE_ID = "duplicate-id"
@@ -31,20 +33,37 @@ class Rule(StrEnum):
     WRONG_KIND = "wrong-kind"
     MISSING_OBJECT = "missing-object"
     MISSING_ROLE = "missing-role"
+    MISSING_COMPANION = "missing-companion"
+    CONTRADICTION = "contradiction"
     # order and time
     PARENT_CYCLE = "parent-cycle"
     CYCLE = "cycle"
     STAGING = "staging"
     MISSING_SCHEDULE = "missing-schedule"
     SCHEDULE = "schedule"
+    ON_DEMAND = "on-demand"
+    TOO_MANY_ROLLUPS = "too-many-rollups"
     # expressions and parameters
     EXPRESSION = "expression"
+    UNKNOWN_NAME = "unknown-name"
+    UNSET_FIELD = "unset-field"
+    TOO_EARLY = "too-early"
     PARAMETER = "parameter"
     PARAMETER_VALUE = "parameter-value"
     MISSING_PARAMETER_VALUE = "missing-parameter-value"
     UNDECLARED_PARAMETER = "undeclared-parameter"
+    UNUSED_PARAMETER = "unused-parameter"
+    SHADOWED_PARAMETER = "shadowed-parameter"
     # advice
     NO_WORKER = "no-worker"
+    IDLE_WORKER_GROUP = "idle-worker-group"
     UNUSED_OBJECT = "unused-object"
+    MEANINGLESS_FIELD = "meaningless-field"
+    DEPRECATED = "deprecated"
+    DOUBTFUL_VALUE = "doubtful-value"
+    OVERWRITTEN_OUTPUT = "overwritten-output"
+    PLAIN_SECRET = "plain-secret"  # noqa: S105 - a name
+    SECRET_DEFAULT = "secret-default"  # noqa: S105 - a name
+    CASCADE_BACKFILL = "cascade-backfill"
     # edits of an activated pipeline
     FORBIDDEN_EDIT = "forbidden-edit"

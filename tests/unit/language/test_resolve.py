@@ -89,7 +89,7 @@ def test_cycles_of_parents_are_errors():
             ]
         }
     )
-    with pytest.raises(DefinitionError, match=r"object 'A'.*A -> B -> A"):
+    with pytest.raises(DefinitionError, match=r"object 'A'.*A -parent-> B -parent-> A"):
         resolve(cycle)
     assert resolve_leniently(cycle).objects["B"].string("x") is None
 

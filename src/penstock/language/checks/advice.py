@@ -1,22 +1,79 @@
-"""Warnings: what is allowed and yet probably not meant."""
+"""Warnings: what is allowed and yet probably not meant, or better done in another way."""
 
-from penstock.language.checks.subject import Report, Subject
-from penstock.language.resolve import DEFAULT_ID
+from penstock.language.catalogue import FieldType, ObjectType, fields_of_any_type
+from penstock.language.checks.subject import Report, Subject, type_of
+from penstock.language.resolve import DEFAULT_ID, ResolvedObject, is_user_field
 from penstock.language.rules import Rule
+from penstock.language.wording import listed
+
+_USES = {
+    "resource": "so it is never started: let an activity run on it ('runsOn')",
+    "data_node": "so no activity reads or writes it: make it an 'input' or 'output'",
+    "schedule": "so nothing runs by it: refer to it by 'schedule', best in Default",
+    "system_precondition": "so it is never checked: refer to it by 'precondition'",
+    "user_precondition": "so it is never checked: refer to it by 'precondition'",
+    "action": "so it never happens: refer to it by 'onFail', 'onSuccess' or 'onLateAction'",
+    "database": "so nobody connects to it: refer to it by 'database'",
+    "data_format": "so no data is read in it: refer to it by 'dataFormat'",
+}
+_OTHER_USE = "so it has no effect: refer to it"
 
 
 def check_advice(subject: Subject, report: Report) -> None:
-    """Activities that nobody can run, objects that nobody uses, fields without a meaning."""
-    for each, object_type in subject.typed():
-        if object_type.category == "activity" and not (
-            "runsOn" in each.fields or "workerGroup" in each.fields
-        ):
-            report.warning(
-                each.id,
-                Rule.NO_WORKER,
-                "neither 'runsOn' nor 'workerGroup' is given, so no runner gets its tasks",
-            )
+    """What stands beside what, what is old, what means nothing, what nobody uses."""
     for each in subject.resolved.objects.values():
-        others = (r for r in subject.referrers.get(each.id, ()) if r.object_id != each.id)
-        if each.id != DEFAULT_ID and each.category != "activity" and next(others, None) is None:
-            report.warning(each.id, Rule.UNUSED_OBJECT, "no other object refers to this one")
+        object_type = type_of(each)
+        if object_type is not None:
+            _check_type(each, object_type, report)
+        if object_type is not None or each.type is None:
+            _check_own_fields(each, object_type, report)
+        _check_use(subject, each, report)
+
+
+def _check_type(each: ResolvedObject, object_type: ObjectType, report: Report) -> None:
+    if object_type.deprecated and "type" in each.own:
+        text = f"the type {object_type.name} is deprecated. {object_type.deprecated}"
+        report.warning(each.id, Rule.DEPRECATED, text, "type")
+    for key, field_type in object_type.fields.items():
+        # Told once: at the object that gives the second of the two.
+        others = [other for other in field_type.excludes if other in each.fields]
+        if key in each.fields and others and (key in each.own or others[0] in each.own):
+            text = f"{key!r} cannot stand beside {listed(others, 'and')}; keep one of them"
+            report.error(each.id, Rule.CONTRADICTION, text, key)
+
+
+def _check_own_fields(each: ResolvedObject, object_type: ObjectType | None, report: Report) -> None:
+    known = object_type.fields if object_type is not None else fields_of_any_type()
+    for key in each.fields:
+        field_type = known.get(key)
+        if key not in each.own or is_user_field(key) or field_type is None:
+            continue
+        for rule, text in _field_advice(each, key, field_type, object_type is not None):
+            report.warning(each.id, rule, text, key)
+
+
+def _field_advice(
+    each: ResolvedObject, key: str, field_type: FieldType, is_typed: bool
+) -> list[tuple[Rule, str]]:
+    found = []
+    if field_type.deprecated:
+        found.append((Rule.DEPRECATED, f"{key!r} is deprecated. {field_type.deprecated}"))
+    # In Default a field may be meant for types where it means something, or stand with another.
+    if field_type.unused and is_typed:
+        found.append((Rule.MEANINGLESS_FIELD, f"{key!r} means nothing here. {field_type.unused}"))
+    if field_type.requires and is_typed and not any(k in each.fields for k in field_type.requires):
+        several = len(field_type.requires) > 1
+        wanted = f"{'one of ' if several else ''}{listed(field_type.requires)}"
+        text = f"{key!r} has no effect without {wanted}; give {'one' if several else 'it'} too"
+        found.append((Rule.MISSING_COMPANION, text))
+    return found
+
+
+def _check_use(subject: Subject, each: ResolvedObject, report: Report) -> None:
+    if each.id == DEFAULT_ID or each.category == "activity":
+        return
+    if any(referrer.object_id != each.id for referrer in subject.referrers.get(each.id, ())):
+        return
+    use = _USES.get(each.category or "", _OTHER_USE)
+    text = f"no other object refers to this one, {use}, or take it out"
+    report.warning(each.id, Rule.UNUSED_OBJECT, text)

@@ -1,17 +1,21 @@
-"""Expressions: readable, and every name in them known to the object that evaluates them."""
+"""Expressions: readable, able to work, and every name in them known where it is evaluated."""
 
-from penstock.language.catalogue import nearest
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from penstock.language.catalogue import all_types
 from penstock.language.checks.subject import Report, Subject
+from penstock.language.expressions import has_expression
 from penstock.language.expressions.errors import ExpressionError
-from penstock.language.expressions.evaluator import has_expression
-from penstock.language.expressions.functions import literal_fault
+from penstock.language.expressions.kinds import faults
 from penstock.language.expressions.parser import parse, walk
-from penstock.language.expressions.tree import Call, Constant, Name, Template
+from penstock.language.expressions.tree import Name, Template
+from penstock.language.foresight import Foresight
 from penstock.language.resolve import ResolvedObject, is_user_field
 from penstock.language.rules import Rule
-from penstock.language.scope import LONGEST_PATH, is_runtime_field
-from penstock.language.wording import did_you_mean
-from penstock.model.errors import DefinitionError
+from penstock.language.scope import LONGEST_PATH, is_runtime_field, is_unset_field
+from penstock.language.wording import did_you_mean, listed, shorten
 
 REFERRING_KEYS = frozenset({"onFail", "onSuccess", "onLateAction", "precondition"})
 """The fields by which an object becomes the `node` of another."""
@@ -19,116 +23,199 @@ REFERRING_KEYS = frozenset({"onFail", "onSuccess", "onLateAction", "precondition
 MOST_FOLLOWED = 500
 """Objects that one name is followed to; what lies beyond shows at run time."""
 
+MOST_INHERITED_TEXTS = 200_000
+"""Inherited texts that are looked at, each for each heir; what lies beyond shows at run time."""
+
+
+class _Problem(NamedTuple):
+    """Something wrong with a text: where in it, and what; `rule` tells a warning by its kind."""
+
+    at: int
+    text: str
+    rule: Rule
+
+
+class _Found(NamedTuple):
+    """A problem of a text, to be reported at the object that wrote it."""
+
+    owner: str
+    key: str
+    text: str
+    problem: _Problem
+
 
 def check_expressions(subject: Subject, report: Report) -> None:
-    """The syntax of what each object says itself, the names in all that it evaluates."""
+    """The syntax of what each object says itself, kinds and names in all that it evaluates."""
+    names = _Names(subject)
+    found: dict[_Found, list[str]] = {}
+    left = MOST_INHERITED_TEXTS
     for each in subject.resolved.objects.values():
         for key, fields in each.fields.items():
-            for field in fields if key != "type" else ():
-                if field.string_value is not None and has_expression(field.string_value):
-                    _check_text(subject, each, key, field.string_value, report)
+            own = key in each.own
+            # A user field that is inherited matters only where it is used, and an abstract
+            # parent's fields only at its heirs.
+            if key == "type" or (not own and (each.type is None or is_user_field(key))):
+                continue
+            for field in fields:
+                text = field.string_value
+                if text is None or not has_expression(text):
+                    continue
+                left -= not own
+                if left < 0:
+                    continue
+                owner = each.id if own else subject.owner(each, key)
+                for problem in names.problems(each, key, text, own):
+                    found.setdefault(_Found(owner, key, text, problem), []).append(each.id)
+    for each_found, heirs in found.items():
+        _report(each_found, heirs, report)
 
 
-def _check_text(
-    subject: Subject, each: ResolvedObject, key: str, text: str, report: Report
-) -> None:
-    own = key in each.own
-    try:
-        template = parse(text)
-        if own:
-            _check_literals(template)
-        # A user field that is inherited matters only where it is used, and an abstract parent's
-        # fields only at its children.
-        if each.type is not None and (own or not is_user_field(key)):
-            _check_names(subject, each, template)
-    except ExpressionError as error:
-        if own or each.type is not None:
-            # The marked text of a secret field could show the secret.
-            shown = error.problem if key.startswith("*") else error
-            report.error(each.id, Rule.EXPRESSION, f"{key!r}: {shown}", key)
+def _report(found: _Found, heirs: Sequence[str], report: Report) -> None:
+    """One finding, however many objects inherit the text."""
+    owner, key, text, problem = found
+    others = [heir for heir in heirs if heir != owner]
+    seen = ""
+    if owner not in heirs and others:
+        seen = f" (inherited by {listed(sorted(others), 'and')})"
+    # The marked text of a secret field could show the secret.
+    marked = "" if key.startswith("*") else f"\n{ExpressionError(text, problem.at, '').marked}"
+    tell = report.warning if problem.rule is Rule.UNSET_FIELD else report.error
+    tell(owner, problem.rule, f"{shorten(key)!r}: {problem.text}{seen}{marked}", key)
 
 
-def _check_literals(template: Template) -> None:
-    for part in template.parts:
-        for node in () if isinstance(part, str) else walk(part):
-            if isinstance(node, Call):
-                literals = tuple(
-                    a.values[0] if isinstance(a, Constant) else None for a in node.arguments
-                )
-                fault = literal_fault(node.function, literals)
-                if fault is not None:
-                    raise ExpressionError(template.text, node.at, fault)
+class _Names:
+    """Follows names through the definition, with what was worked out on the way remembered."""
 
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._foresight = Foresight(
+            subject.resolved,
+            {
+                object_id: [r.object_id for r in referrers if r.key in REFERRING_KEYS]
+                for object_id, referrers in subject.referrers.items()
+            },
+        )
 
-def _check_names(subject: Subject, each: ResolvedObject, template: Template) -> None:
-    for part in template.parts:
-        for node in () if isinstance(part, str) else walk(part):
-            if isinstance(node, Name):
-                try:
-                    _check_path(subject, each, node.path)
-                except DefinitionError as error:
-                    raise ExpressionError(template.text, node.at, str(error)) from None
+    def problems(self, each: ResolvedObject, key: str, text: str, own: bool) -> list[_Problem]:
+        """All that is wrong with a text in an object that has it."""
+        try:
+            template = parse(text)
+        except ExpressionError as error:
+            # Where the text is inherited its owner has the error already.
+            return [_Problem(error.at, error.problem, Rule.EXPRESSION)] if own else []
+        wrong = [] if each.type is None else list(self._unknown(each, key, template))
+        kinds = self._foresight.kinds_at(each.id)
+        wrong += [_Problem(at, what, Rule.EXPRESSION) for at, what in faults(template, kinds)]
+        return wrong
 
+    def _unknown(self, each: ResolvedObject, key: str, template: Template) -> Iterator[_Problem]:
+        for part in template.parts:
+            for node in () if isinstance(part, str) else walk(part):
+                if isinstance(node, Name):
+                    problem = self._path(each, node.path, each)
+                    if problem is not None:
+                        yield _Problem(node.at, *problem)
 
-def _check_path(subject: Subject, each: ResolvedObject, path: tuple[str, ...]) -> None:
-    """Raise DefinitionError if the path leads nowhere; follows what `ObjectScope` does."""
-    if len(path) > LONGEST_PATH:
-        raise DefinitionError(f"a path has at most {LONGEST_PATH} steps")
-    if len(path) == 1:
-        _check_name(subject, each, path[0])
-    elif path[0] == "parent":
-        _check_path(subject, each, path[1:])
-    elif path[0] == "node":
-        _check_node(subject, each, path[1:])
-    else:
-        _check_over_references(subject, each, path)
+    def _path(
+        self, each: ResolvedObject, path: tuple[str, ...], origin: ResolvedObject
+    ) -> tuple[str, Rule] | None:
+        """What is wrong with a path, and of which kind; follows what `ObjectScope` does."""
+        if len(path) > LONGEST_PATH:
+            return f"a path has at most {LONGEST_PATH} steps", Rule.EXPRESSION
+        if len(path) == 1:
+            problem = self._name(each, path[0], origin)
+            return None if problem is None else (problem, Rule.UNKNOWN_NAME)
+        if path[0] == "parent":
+            return self._path(each, path[1:], origin)
+        if path[0] == "node":
+            return self._node(each, path[1:], origin)
+        return self._over_references(each, path, origin)
 
-
-def _check_name(subject: Subject, each: ResolvedObject, name: str) -> None:
-    problem = _name_problem(subject, each, name)
-    if problem is not None:
-        raise DefinitionError(problem)
-
-
-def _name_problem(subject: Subject, each: ResolvedObject, name: str) -> str | None:
-    if name in ("id", "name") or name in each.fields or is_runtime_field(each, name):
+    def _node(
+        self, each: ResolvedObject, rest: tuple[str, ...], origin: ResolvedObject
+    ) -> tuple[str, Rule] | None:
+        if each.category is None or not each.category.endswith(("action", "precondition")):
+            text = "'node' is known only in preconditions and actions; name the field alone"
+            return text, Rule.UNKNOWN_NAME
+        if "node" in rest:
+            return None  # the referrer's referrer: rare, and following all could take for ever
+        for referrer in self._subject.referrers.get(each.id, ())[:MOST_FOLLOWED]:
+            owner = self._subject.resolved.objects[referrer.object_id]
+            if referrer.key not in REFERRING_KEYS or owner.type is None:
+                continue
+            if len(rest) == 1 and is_unset_field(owner, rest[0]):
+                text = f"{owner.id!r} does not give {rest[0]!r}, so nothing will stand here"
+                return text, Rule.UNSET_FIELD
+            problem = self._path(owner, rest, origin)
+            if problem is not None:
+                return problem
         return None
-    resolved = subject.resolved
-    for parameter in (name, f"*{name}"):
-        if parameter in resolved.parameters or parameter in resolved.parameter_types:
+
+    def _over_references(
+        self, each: ResolvedObject, path: tuple[str, ...], origin: ResolvedObject
+    ) -> tuple[str, Rule] | None:
+        """Level by level; of several targets some may lack a field, that all do is the error."""
+        if path[-1].startswith("@") and len(path) > 2:
+            text = f"{path[-1]!r} can be reached over one reference only, not over {len(path) - 1}"
+            return text, Rule.EXPRESSION
+        targets = {each.id: each}
+        for key in path[:-1]:
+            following: dict[str, ResolvedObject] = {}
+            for target in targets.values():
+                for reference in (target.id,) if key == "parent" else target.refs(key):
+                    at = self._subject.resolved.objects.get(reference)
+                    if at is None or len(following) >= MOST_FOLLOWED:
+                        return None  # a missing object is reported with the references
+                    following[reference] = at
+            if not following:
+                return self._no_reference(list(targets.values()), key), Rule.UNKNOWN_NAME
+            targets = following
+        problems = [self._name(target, path[-1], origin) for target in targets.values()]
+        return (str(problems[0]), Rule.UNKNOWN_NAME) if all(problems) else None
+
+    def _no_reference(self, owners: Sequence[ResolvedObject], key: str) -> str:
+        where = listed(sorted(owner.id for owner in owners))
+        if any(key in owner.fields for owner in owners):
+            return f"{key!r} of {where} is a text and no reference, so it has no fields"
+        references = {name for owner in owners for name in owner.fields if owner.refs(name)}
+        guess = self._subject.guesser.sentence(key, references)
+        return f"there is no reference {key!r} at {where}.{guess}"
+
+    def _name(self, each: ResolvedObject, name: str, origin: ResolvedObject) -> str | None:
+        """What to say of a name that an object does not know; None if it does."""
+        if name in ("id", "name") or name in each.fields or is_runtime_field(each, name):
             return None
-    candidates = [*each.fields, *resolved.parameters, *resolved.parameter_types]
-    guess = did_you_mean(nearest(name, candidates))
-    return f"there is no field or parameter {name!r} at {each.id!r}.{guess}"
+        resolved = self._subject.resolved
+        for parameter in (name, f"*{name}"):
+            if parameter in resolved.parameters or parameter in resolved.parameter_types:
+                return None
+        where = "" if each is origin else f" at {each.id!r}"
+        if name.startswith("@"):
+            guess = did_you_mean(self._subject.guesser.nearest(name, _runtime_names()))
+            return f"there is no runtime field {name!r}{where}.{guess}"
+        if is_unset_field(each, name):
+            return f"{name!r} is not given{where}, so there is nothing to put here; give it a value"
+        return f"there is no field or parameter {name!r}{where}.{self._guess(each, name)}"
+
+    def _guess(self, each: ResolvedObject, name: str) -> str:
+        parameters = {*self._subject.resolved.parameters, *self._subject.resolved.parameter_types}
+        if not is_user_field(name):
+            return self._subject.guesser.sentence(name, {*each.fields, *parameters})
+        # Fields of the type look like it (myScriptUri, scriptUri) and are not meant.
+        own = {key for key in each.fields if is_user_field(key)}
+        guess = self._subject.guesser.sentence(name, own | parameters)
+        return (
+            guess
+            or f' Declare it: "parameters": [{{"id": "{name}", …}}], or give the '
+            "object a field of that name."
+        )
 
 
-def _check_node(subject: Subject, each: ResolvedObject, rest: tuple[str, ...]) -> None:
-    if each.category is None or not each.category.endswith(("action", "precondition")):
-        raise DefinitionError("'node' is known only in preconditions and actions")
-    if "node" in rest:
-        return  # the referrer's referrer: rare, and following all of them could take for ever
-    for referrer in subject.referrers.get(each.id, ())[:MOST_FOLLOWED]:
-        owner = subject.resolved.objects[referrer.object_id]
-        if referrer.key in REFERRING_KEYS and owner.type is not None:
-            _check_path(subject, owner, rest)
-
-
-def _check_over_references(subject: Subject, each: ResolvedObject, path: tuple[str, ...]) -> None:
-    """Level by level; of several targets some may lack a field, that all do is the error."""
-    if path[-1].startswith("@") and len(path) > 2:
-        raise DefinitionError(f"{path[-1]!r} can be reached over one reference only")
-    targets = {each.id: each}
-    for key in path[:-1]:
-        following: dict[str, ResolvedObject] = {}
-        for target in targets.values():
-            for reference in (target.id,) if key == "parent" else target.refs(key):
-                if reference not in subject.resolved.objects or len(following) >= MOST_FOLLOWED:
-                    return  # a missing object is reported with the references
-                following[reference] = subject.resolved.objects[reference]
-        if not following:
-            owners = " or ".join(repr(target) for target in targets)
-            raise DefinitionError(f"there is no reference {key!r} at {owners}")
-        targets = following
-    problems = [_name_problem(subject, target, path[-1]) for target in targets.values()]
-    if all(problems):
-        raise DefinitionError(str(problems[0]))
+@cache
+def _runtime_names() -> frozenset[str]:
+    return frozenset(
+        key
+        for object_type in all_types().values()
+        for key in object_type.fields
+        if key.startswith("@")
+    )

@@ -7,57 +7,54 @@ from penstock.language.catalogue import (
     ObjectType,
     all_types,
     fields_of_any_type,
-    nearest,
-    type_named,
 )
-from penstock.language.checks.subject import Fault, Report, Subject
-from penstock.language.checks.values import value_fault
+from penstock.language.checks.references import reference_fault
+from penstock.language.checks.subject import Fault, Report, Subject, type_of
+from penstock.language.checks.values import example, value_fault
 from penstock.language.expressions import has_expression
 from penstock.language.resolve import ResolvedObject, is_user_field
 from penstock.language.rules import Rule
-from penstock.language.wording import did_you_mean, shorten
+from penstock.language.wording import listed, shorten
 from penstock.model.definition import Field
 
 CLOUD_ROLES = frozenset({"role", "resourceRole"})
 """Required by the guide, only a warning here: without the cloud there is no one to play them."""
 
-_KINDS = {
-    "string": "String",
-    "period": "Period",
-    "integer": "Integer",
-    "double": "Double",
-    "boolean": "Boolean",
-    "datetime": "DateTime",
-    "enumeration": "Enumeration",
-}
 _BESIDE_FIELDS = frozenset({"id", "name", "type"})
+_OWN_FIELDS = "A field of your own begins with 'my' and a capital letter or '_'."
 
 
 def check_fields(subject: Subject, report: Report) -> None:
     """Every object's type, its own fields, and what it must have."""
     for each in subject.resolved.objects.values():
-        object_type = type_named(each.type) if each.type is not None else None
-        for fault in _type_faults(each, object_type):
+        object_type = type_of(each)
+        for fault in _type_faults(subject, each, object_type):
             report.error(each.id, *fault)
         if each.type is None or object_type is not None:
             _check_own_fields(subject, each, object_type, report)
-        _check_references(subject, each, report)
     for each, object_type in subject.typed():
-        _check_presence(each, object_type, report)
+        # What a broken chain of parents would have brought is not missing as well.
+        if each.id not in subject.cut:
+            _check_presence(each, object_type, report)
 
 
-def _type_faults(each: ResolvedObject, object_type: ObjectType | None) -> Iterator[Fault]:
+def _type_faults(
+    subject: Subject, each: ResolvedObject, object_type: ObjectType | None
+) -> Iterator[Fault]:
     given = each.fields.get("type", ()) if "type" in each.own else ()
     if any(field.ref_value is not None for field in given):
-        text = "'type' must be the name of a type, not a reference"
+        text = "'type' is the name of a type, such as 'ShellCommandActivity', not a reference"
         yield Fault(Rule.WRONG_KIND, text, "type")
     if len(given) > 1:
         text = f"'type' is given {len(given)} times; an object has one type"
         yield Fault(Rule.SEVERAL_VALUES, text, "type")
     if each.type is not None and object_type is None and given:
-        names = [known.name for known in all_types().values()]
-        guess = did_you_mean(nearest(each.type, names))
-        text = f"'type' names no known type: {shorten(each.type)!r}.{guess}"
+        if has_expression(each.type):
+            remedy = " A type is not evaluated: write its name."
+        else:
+            names = {known.name for known in all_types().values()}
+            remedy = subject.guesser.sentence(each.type, names)
+        text = f"'type' names no known type: {shorten(each.type)!r}.{remedy}"
         yield Fault(Rule.UNKNOWN_TYPE, text, "type")
 
 
@@ -70,30 +67,41 @@ def _check_own_fields(
             continue
         field_type = known.get(key)
         if field_type is None:
-            _report_unknown(each, key, object_type, report)
+            _report_unknown(subject, each, key, object_type, report)
         elif field_type.presence == "forbidden" and object_type is not None:
-            text = f"{key!r} is not allowed for {object_type.name}"
+            text = f"{key!r} is not allowed for {object_type.name}; take it out"
             report.error(each.id, Rule.FORBIDDEN_FIELD, text, key)
         elif field_type.set_by_service:
-            text = f"{key!r} is set by the service and cannot be given"
+            text = f"{key!r} is set by the service and cannot be given; leave it out"
             report.error(each.id, Rule.SERVICE_FIELD, text, key)
         else:
             _check_values(subject, each, key, field_type, report)
 
 
 def _report_unknown(
-    each: ResolvedObject, key: str, object_type: ObjectType | None, report: Report
+    subject: Subject,
+    each: ResolvedObject,
+    key: str,
+    object_type: ObjectType | None,
+    report: Report,
 ) -> None:
-    own = "A field of your own begins with 'my' and a capital letter or '_'."
     if object_type is None:
         # It may be meant for a later type, and no object takes it over that does not know it.
-        guess = did_you_mean(nearest(key, fields_of_any_type()))
-        text = f"{shorten(key)!r} is a field of no type.{guess} {own}"
+        guess = subject.guesser.sentence(key, fields_of_any_type())
+        text = f"{shorten(key)!r} is a field of no type.{guess} {_OWN_FIELDS}"
         report.warning(each.id, Rule.UNKNOWN_FIELD, text, key)
         return
-    guess = did_you_mean(nearest(key, (k for k, f in object_type.fields.items() if _is_open(f))))
-    text = f"{shorten(key)!r} is not a field of {object_type.name}.{guess} {own}"
+    open_fields = [k for k, f in object_type.fields.items() if _is_open(f)]
+    guess = subject.guesser.sentence(key, open_fields)
+    others = "" if guess else _others(key)
+    text = f"{shorten(key)!r} is not a field of {object_type.name}.{guess}{others} {_OWN_FIELDS}"
     report.error(each.id, Rule.UNKNOWN_FIELD, text, key)
+
+
+def _others(key: str) -> str:
+    """Which types do have a field that this one has not."""
+    names = [t.name for t in all_types().values() if key in t.fields and _is_open(t.fields[key])]
+    return f" It is one of {listed(sorted(names), 'and')}." if names else ""
 
 
 def _is_open(field_type: FieldType) -> bool:
@@ -105,71 +113,50 @@ def _check_values(
 ) -> None:
     fields = each.fields[key]
     if len(fields) > 1 and not field_type.many and each.type is not None:
-        text = f"{key!r} has {len(fields)} values where one is usual"
+        text = f"{key!r} has {len(fields)} values; it takes one, and only the first counts"
         report.warning(each.id, Rule.SEVERAL_VALUES, text, key)
     for field in fields:
         fault = (
-            _reference_fault(subject, key, field, field_type)
+            reference_fault(subject, key, field, field_type)
             if field_type.kind == "reference"
-            else _text_fault(subject, key, field, field_type)
+            else _text_fault(subject, each, key, field, field_type)
         )
         if fault is not None:
             report.error(each.id, *fault)
 
 
-def _reference_fault(
-    subject: Subject, key: str, field: Field, field_type: FieldType
+def _text_fault(
+    subject: Subject, each: ResolvedObject, key: str, field: Field, field_type: FieldType
 ) -> Fault | None:
-    """What is wrong with a value where a reference to some types belongs."""
-    wanted = " or ".join(repr(kind) for kind in field_type.to)
-    if field.ref_value is None:
-        quoted = shorten(field.string_value or "")
-        return Fault(
-            Rule.WRONG_KIND,
-            f"{key!r} values must be of type {wanted}. Found values of type 'String'"
-            f' ({quoted!r}; a reference is written {{"ref": id}})',
-            key,
+    text = field.string_value
+    if text is None:
+        problem = (
+            f"{key!r} values must be of type {field_type.kind.capitalize()!r}. Found values of "
+            f"type 'Reference' ({shorten(field.ref_value or '')!r}): write "
+            f"{example(key, field_type)}"
         )
-    target = subject.resolved.objects.get(field.ref_value)
-    if target is None or "*" in field_type.to:
-        return None  # a missing object is reported with all references
-    target_type = type_named(target.type) if target.type is not None else None
-    if target_type is None and target.type is not None:
-        return None  # the unknown type is the error
-    if target_type is not None and any(target_type.is_kind(kind) for kind in field_type.to):
+        return Fault(Rule.WRONG_KIND, problem, key)
+    if not text:
+        return None  # reported as empty
+    if not has_expression(text):
+        fault = value_fault(key, text, field_type, subject.limits, hidden=key.startswith("*"))
+        return Fault(Rule.WRONG_VALUE, f"{key!r}: {fault}", key) if fault is not None else None
+    return _evaluated_fault(subject, each, key, text, field_type)
+
+
+def _evaluated_fault(
+    subject: Subject, each: ResolvedObject, key: str, text: str, field_type: FieldType
+) -> Fault | None:
+    """The same for what an expression comes to, where that is known before any run."""
+    if field_type.kind == "string" and key != "timeZone":
         return None
-    found = target_type.name if target_type is not None else "none"
-    return Fault(
-        Rule.WRONG_KIND,
-        f"{key!r} values must be of type {wanted}. Found values of type {found!r} "
-        f"({field.ref_value!r})",
-        key,
-    )
-
-
-def _text_fault(subject: Subject, key: str, field: Field, field_type: FieldType) -> Fault | None:
-    if field.string_value is None:
-        wanted = _KINDS[field_type.kind]
-        return Fault(
-            Rule.WRONG_KIND,
-            f"{key!r} values must be of type {wanted!r}. Found values of type 'Reference' "
-            f"({field.ref_value!r})",
-            key,
-        )
-    if has_expression(field.string_value) or not field.string_value:
-        return None
-    fault = value_fault(key, field.string_value, field_type, subject.limits)
-    return Fault(Rule.WRONG_VALUE, f"{key!r}: {fault}", key) if fault is not None else None
-
-
-def _check_references(subject: Subject, each: ResolvedObject, report: Report) -> None:
-    for key, fields in each.fields.items():
-        for field in fields if key in each.own else ():
-            reference = field.ref_value
-            if reference and reference not in subject.objects:
-                guess = did_you_mean(nearest(reference, subject.objects))
-                text = f"{key!r} refers to {shorten(reference)!r}, which does not exist.{guess}"
-                report.error(each.id, Rule.MISSING_OBJECT, text, key)
+    for value in subject.known(each, key, text) or ():
+        hidden = key.startswith("*") or subject.tells_secret(value)
+        fault = value_fault(key, value, field_type, subject.limits, hidden)
+        if fault is not None:
+            shown = "" if key.startswith("*") else f" (this is what {shorten(text)!r} comes to)"
+            return Fault(Rule.WRONG_VALUE, f"{key!r}: {fault}{shown}", key)
+    return None
 
 
 def _check_presence(each: ResolvedObject, object_type: ObjectType, report: Report) -> None:
@@ -177,18 +164,41 @@ def _check_presence(each: ResolvedObject, object_type: ObjectType, report: Repor
         if field_type.presence != "required" or key in each.fields:
             continue
         if key in CLOUD_ROLES:
-            text = f"{key!r} is missing; only work in the cloud needs it"
+            text = f"{key!r} is not given; the original service requires it, nobody here reads it"
             report.warning(each.id, Rule.MISSING_ROLE, text, key)
-        else:
-            text = f"{key!r} is required for {object_type.name} and is missing"
-            report.error(each.id, Rule.MISSING_FIELD, text, key)
+            continue
+        text = f"{key!r} is required for {object_type.name}; give {_what(key, field_type)}"
+        report.error(each.id, Rule.MISSING_FIELD, text, key)
     for group in object_type.one_of:
-        given = [key for key in group if key in each.fields]
-        words = ", ".join(repr(key) for key in group)
-        if not given:
-            text = f"one of {words} is required for {object_type.name}"
+        for fault in _one_of_faults(each, object_type, group):
+            report.error(each.id, *fault)
+    for group in object_type.any_of:
+        if not any(key in each.fields for key in group):
+            text = f"at least one of {listed(group, 'and')} is required for {object_type.name}"
             report.error(each.id, Rule.ONE_OF, text)
-        elif len(given) > 1:
-            both = " and ".join(repr(key) for key in given)
-            text = f"only one of {words} is allowed; {both} are given"
-            report.error(each.id, Rule.ONE_OF, text, given[-1])
+
+
+def _what(key: str, field_type: FieldType) -> str:
+    return "it" if field_type.kind == "string" and key != "timeZone" else example(key, field_type)
+
+
+def _one_of_faults(
+    each: ResolvedObject, object_type: ObjectType, group: tuple[str, ...]
+) -> Iterator[Fault]:
+    given = [key for key in group if key in each.fields]
+    if not given:
+        choices = [_choice(key, object_type.fields[key]) for key in group]
+        text = f"one of {listed(group)} is required for {object_type.name}"
+        wanted = "; ".join(filter(None, choices))
+        yield Fault(Rule.ONE_OF, f"{text}: {wanted}" if wanted else text)
+    elif len(given) > 1:
+        inherited = [key for key in given if key not in each.own]
+        origin = f" ({listed(inherited, 'and')} by inheritance)" if inherited else ""
+        text = f"only one of {listed(group)} is allowed; {listed(given, 'and')} are given{origin}"
+        own = [key for key in given if key in each.own]
+        yield Fault(Rule.ONE_OF, f"{text}; keep one of them", (own or given)[-1])
+
+
+def _choice(key: str, field_type: FieldType) -> str:
+    plain = field_type.kind == "string"
+    return "" if plain else f"{key!r} is {example(key, field_type)}"

@@ -1,79 +1,229 @@
-"""Parameters: declared well, and with values that their declarations allow."""
+"""Parameters: declared well, with values that their declarations allow, and of use."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from penstock.language.catalogue import FieldType
-from penstock.language.checks.subject import Report, Subject
-from penstock.language.checks.values import value_fault
+from penstock.language.catalogue import FieldType, nearest
+from penstock.language.checks.names import names_in
+from penstock.language.checks.subject import Fault, Report, Subject
+from penstock.language.checks.values import named, value_fault
 from penstock.language.expressions import has_expression
-from penstock.language.resolve import is_user_field
+from penstock.language.expressions.errors import ExpressionError
+from penstock.language.expressions.parser import parse
+from penstock.language.resolve import ResolvedObject, is_user_field
 from penstock.language.rules import Rule
-from penstock.language.wording import shorten
+from penstock.language.wording import counted, did_you_mean, listed, shorten
 from penstock.model.definition import ParameterObject
-from penstock.model.limits import Limits
+
+ATTRIBUTES = frozenset(
+    "type description optional allowedValues default isArray watermark helpText helpLink".split()
+)
+"""What a parameter can say (guide, "Parameter Attributes")."""
+
+_OURS = "cloudFormation"
+"""What attributes begin with in which a template's own words are kept."""
+
+TYPES = ("String", "Integer", "Double", "AWS::S3::ObjectKey")
+"""Types with a meaning; any other `AWS::…` name is taken as a text."""
 
 _NUMBERS = {
     "integer": FieldType(kind="integer", presence="optional"),
     "double": FieldType(kind="double", presence="optional"),
 }
+_BOOLEANS = ("optional", "isArray")
 
 
 def check_parameters(subject: Subject, report: Report) -> None:
     """Each declared parameter with its values, and values without a declaration."""
-    declared = subject.definition.parameter_objects
-    most = subject.limits.parameters
-    if most is not None and len(declared) > most:
-        text = f"the definition has {len(declared)} parameters; at most {most} are allowed"
-        report.error("", Rule.TOO_MANY_OBJECTS, text)
-    for parameter_id, count in Counter(parameter.id for parameter in declared).items():
-        if count > 1:
-            text = f"the parameter {parameter_id!r} is declared {count} times"
+    _check_limits(subject, report)
+    declared = {each.id: each for each in reversed(subject.definition.parameter_objects)}
+    counts = Counter(each.id for each in subject.definition.parameter_objects)
+    used, shadows = _used_names(subject), _shadows(subject, declared)
+    for parameter_id, parameter in declared.items():
+        if counts[parameter_id] > 1:
+            text = f"the parameter is declared {counts[parameter_id]} times; keep one declaration"
             report.error(parameter_id, Rule.DUPLICATE_ID, text)
-    for parameter in declared:
-        if not is_user_field(parameter.id):
-            text = "a parameter's id begins with 'my' and a capital letter or '_'"
-            report.warning(parameter.id, Rule.PARAMETER, text)
-        if subject.resolved.parameters.get(parameter.id) is None:
-            tell = report.warning if subject.draft else report.error
-            tell(parameter.id, Rule.MISSING_PARAMETER_VALUE, _missing(parameter))
-        for text in _faults(subject, parameter):
-            report.error(parameter.id, Rule.PARAMETER_VALUE, text)
-    known = {parameter.id for parameter in declared}
-    for parameter_id in subject.resolved.parameters:
-        if parameter_id not in known:
-            text = "a value is given to a parameter that is not declared"
-            report.warning(parameter_id, Rule.UNDECLARED_PARAMETER, text)
+        for fault in _declaration_faults(parameter):
+            report.error(parameter_id, *fault)
+        for fault in _value_faults(subject, parameter):
+            report.error(parameter_id, *fault)
+        for fault in _advice(subject, parameter, used, shadows.get(parameter_id)):
+            report.warning(parameter_id, *fault)
+    _check_missing(subject, list(declared), report)
+    _check_undeclared(subject, declared, report)
 
 
-def _missing(parameter: ParameterObject) -> str:
-    return (
-        f"the parameter {parameter.id!r} has no value: give it one (at activation at the latest), "
-        "a 'default', or set 'optional' to 'true'"
+def _check_limits(subject: Subject, report: Report) -> None:
+    declared, most = len(subject.definition.parameter_objects), subject.limits.parameters
+    if most is not None and declared > most:
+        text = (
+            f"the definition has {declared} parameters, more than the {most} of the limit "
+            f"{named('parameters')}"
+        )
+        report.error("", Rule.TOO_MANY_PARAMETERS, text)
+    values, most = subject.definition.parameter_values, subject.limits.bytes_of_values
+    size = sum(len(f"{v.id}{v.string_value}".encode(errors="replace")) for v in values)
+    if most is not None and size > most:
+        text = (
+            f"the values of the parameters have {size} bytes together, more than the {most} of "
+            f"the limit {named('bytes_of_values')}"
+        )
+        report.error("", Rule.TOO_MANY_PARAMETERS, text)
+
+
+def _declaration_faults(parameter: ParameterObject) -> Iterator[Fault]:
+    kind = parameter.attribute("type")
+    if kind is not None and not _is_type(kind):
+        guess = did_you_mean(nearest(kind, TYPES))
+        text = f"'type': {shorten(kind)!r} is not {listed(TYPES)}.{guess}"
+        yield Fault(Rule.PARAMETER, text, "type")
+    for key in _BOOLEANS:
+        value = parameter.attribute(key)
+        if value is not None and value.strip().lower() not in ("true", "false"):
+            text = f"{key!r}: {shorten(value)!r} is not 'true' or 'false'"
+            yield Fault(Rule.PARAMETER, text, key)
+
+
+def _is_type(kind: str) -> bool:
+    lower = kind.strip().lower()
+    return lower.startswith("aws::") or lower in (known.lower() for known in TYPES)
+
+
+def _value_faults(subject: Subject, parameter: ParameterObject) -> Iterator[Fault]:
+    values = subject.resolved.parameters.get(parameter.id, ())
+    if len(values) > 1 and (parameter.attribute("isArray") or "").strip().lower() != "true":
+        text = (
+            f"{len(values)} values are given to a parameter that takes one; give it "
+            '"isArray": "true", or one value'
+        )
+        yield Fault(Rule.PARAMETER_VALUE, text)
+    # A default that another value covers up is wrong all the same.
+    defaults = [a.string_value for a in parameter.attributes if a.key == "default"]
+    for value in dict.fromkeys((*values, *defaults)):
+        what = "default" if value in defaults else None
+        fault = _value_fault(subject, parameter, value)
+        if fault is not None:
+            yield Fault(Rule.PARAMETER_VALUE, f"{'default' if what else 'value'}: {fault}", what)
+
+
+def _value_fault(subject: Subject, parameter: ParameterObject, value: str) -> str | None:
+    # A secret's value must not stand in an error text, and what it may be tells much of it.
+    hidden = parameter.id.startswith("*")
+    shown = "it" if hidden else repr(shorten(value))
+    if has_expression(value):
+        return _expression_fault(value, hidden)
+    allowed = [a.string_value for a in parameter.attributes if a.key == "allowedValues"]
+    if allowed and value not in allowed:
+        if hidden:
+            return "it is not among the 'allowedValues'"
+        guess = did_you_mean(nearest(value, allowed))
+        return f"{shown} is not among the allowed values {listed(allowed, 'and')}.{guess}"
+    kind = (parameter.attribute("type") or "String").strip().lower()
+    if kind in _NUMBERS and value_fault("", value, _NUMBERS[kind], subject.limits) is not None:
+        wanted = "a whole number such as '3'" if kind == "integer" else "a number such as '0.5'"
+        return f"{shown} is not {wanted}, which the type {kind.capitalize()!r} asks for"
+    return None
+
+
+def _expression_fault(value: str, hidden: bool) -> str | None:
+    try:
+        parse(value)
+    except ExpressionError as error:
+        return error.problem if hidden else str(error)
+    return None
+
+
+def _advice(
+    subject: Subject, parameter: ParameterObject, used: frozenset[str], shadow: str | None
+) -> Iterator[Fault]:
+    bare = parameter.id.removeprefix("*")
+    if not is_user_field(parameter.id):
+        text = (
+            "a parameter's id begins with 'my' and a capital letter or '_'; other services refuse "
+            f"it: call it {_with_prefix(parameter.id)!r}"
+        )
+        yield Fault(Rule.PARAMETER, text)
+    for key in dict.fromkeys(a.key for a in parameter.attributes):
+        if key not in ATTRIBUTES and not key.startswith(_OURS) and not is_user_field(key):
+            guess = subject.guesser.sentence(key, ATTRIBUTES)
+            text = f"{shorten(key)!r} is no attribute of a parameter and has no effect.{guess}"
+            yield Fault(Rule.PARAMETER, text, key)
+    if bare not in used and parameter.id not in used:
+        text = (
+            f"nothing uses the parameter: write #{{{parameter.id}}} where its value belongs, or "
+            "take it out"
+        )
+        yield Fault(Rule.UNUSED_PARAMETER, text)
+    elif shadow is not None:
+        text = (
+            f"{shadow!r} has a field of that name, and there #{{{bare}}} means the field; give one "
+            "of them another name"
+        )
+        yield Fault(Rule.SHADOWED_PARAMETER, text)
+
+
+def _with_prefix(parameter_id: str) -> str:
+    star = "*" if parameter_id.startswith("*") else ""
+    bare = parameter_id.removeprefix("*").removeprefix("my")
+    return shorten(f"{star}my{bare[:1].upper()}{bare[1:]}")
+
+
+def _shadows(subject: Subject, declared: Collection[str]) -> dict[str, str]:
+    """By parameter an object whose own field hides it; not if the field just passes it on."""
+    found: dict[str, str] = {}
+    for each in subject.resolved.objects.values():
+        for key in each.own:
+            if key in declared and is_user_field(key) and not _passes_on(each, key):
+                found[key] = min(found.get(key, each.id), each.id)
+    return found
+
+
+def _passes_on(each: ResolvedObject, key: str) -> bool:
+    bare = key.removeprefix("*")
+    return any(
+        name.path[0].removeprefix("*") == bare
+        for text in each.strings(key)
+        for name in names_in(text)
     )
 
 
-def _faults(subject: Subject, parameter: ParameterObject) -> Iterator[str]:
-    values = subject.resolved.parameters.get(parameter.id, ())
-    if len(values) > 1 and (parameter.attribute("isArray") or "").lower() != "true":
-        yield f"{len(values)} values are given to a parameter that is no array ('isArray')"
-    allowed = [a.string_value for a in parameter.attributes if a.key == "allowedValues"]
-    kind = (parameter.attribute("type") or "String").lower()
-    for value in values:
-        fault = _value_fault(parameter.id, value, kind, allowed, subject.limits)
-        if fault is not None:
-            yield fault
+def _used_names(subject: Subject) -> frozenset[str]:
+    """The first steps of all names in the definition's texts."""
+    texts = [
+        field.string_value
+        for each in subject.definition.pipeline_objects
+        for field in each.fields
+        if field.string_value is not None and has_expression(field.string_value)
+    ]
+    for values in subject.resolved.parameters.values():
+        texts.extend(filter(has_expression, values))
+    return frozenset(name.path[0] for text in texts for name in names_in(text))
 
 
-def _value_fault(
-    parameter_id: str, value: str, kind: str, allowed: list[str], limits: Limits
-) -> str | None:
-    # A secret's value must not stand in an error text.
-    shown = "the value" if parameter_id.startswith("*") else repr(shorten(value))
-    if allowed and value not in allowed:
-        words = ", ".join(repr(word) for word in allowed)
-        return f"{shown} is not among the allowed values: {words}"
-    if kind in _NUMBERS and not has_expression(value):
-        wrong = value_fault("", value, _NUMBERS[kind], limits) is not None
-        return f"{shown} is no value of type {kind.capitalize()}" if wrong else None
-    return None
+def _check_missing(subject: Subject, declared: list[str], report: Report) -> None:
+    missing = sorted(each for each in declared if each not in subject.resolved.parameters)
+    remedy = "give it a value (under 'values', or at activation at the latest), a 'default', or "
+    remedy += '"optional": "true"'
+    if not subject.draft or len(missing) == 1:
+        tell = report.warning if subject.draft else report.error
+        for parameter_id in missing:
+            text = f"the parameter has no value: {remedy}"
+            tell(parameter_id, Rule.MISSING_PARAMETER_VALUE, text)
+    elif missing:
+        # A template is meant to get its values later; one line says so as well as many.
+        text = f"{counted(len(missing), 'parameter')} have no value yet: {listed(missing, 'and')}. "
+        text += remedy.replace("give it a value", "Give each a value", 1)
+        report.warning("", Rule.MISSING_PARAMETER_VALUE, text)
+
+
+def _check_undeclared(
+    subject: Subject, declared: dict[str, ParameterObject], report: Report
+) -> None:
+    for parameter_id in subject.resolved.parameters:
+        if parameter_id not in declared:
+            guess = subject.guesser.sentence(parameter_id, declared)
+            remedy = (
+                guess or f' Declare it: "parameters": [{{"id": "{shorten(parameter_id)}", …}}].'
+            )
+            text = f"a value is given to a parameter that is not declared.{remedy}"
+            report.warning(parameter_id, Rule.UNDECLARED_PARAMETER, text)

@@ -1,13 +1,16 @@
 """What every check is given: the definition as it was put and as it resolves, and a report."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from penstock.language.catalogue import ObjectType, type_named
-from penstock.language.resolve import Resolved, ResolvedObject
+from penstock.language.catalogue import ObjectType, nearest, type_named
+from penstock.language.expressions import has_expression
+from penstock.language.resolve import Resolved, ResolvedObject, parent_of
 from penstock.language.rules import Rule
+from penstock.language.scope import ObjectScope
+from penstock.language.wording import did_you_mean
 from penstock.model.definition import (
     Definition,
     Finding,
@@ -15,22 +18,50 @@ from penstock.model.definition import (
     PipelineObject,
     Severity,
 )
+from penstock.model.errors import DefinitionError
 from penstock.model.limits import Limits
+from penstock.model.times import Instant
+
+MOST_COMPARISONS = 200_000
+"""Names that are compared for all guesses of one validation: a wrong name in each of thousands of
+objects, compared with each of thousands of ids, would take minutes."""
+
+_ON_DEMAND_STARTS = "ondemand_activation_time"
 
 
-class Referrer(Struct, frozen=True):
+class Referrer(Struct, frozen=True, order=True):
     """An object that refers to another, and by which field."""
 
     object_id: str
     key: str
 
 
+class Guesser:
+    """Finds the name that a mistyped one most likely meant, as long as its budget lasts."""
+
+    def __init__(self, budget: int = MOST_COMPARISONS) -> None:
+        self._left = budget
+
+    def nearest(self, name: str, candidates: Collection[str]) -> str | None:
+        """The nearest candidate, or None."""
+        self._left -= len(candidates)
+        # Sorted, so that the order of the objects does not choose among equals.
+        return nearest(name, sorted(candidates)) if self._left >= 0 else None
+
+    def sentence(self, name: str, candidates: Collection[str]) -> str:
+        """The guess as a sentence with a leading space, empty without one."""
+        return did_you_mean(self.nearest(name, candidates))
+
+
 class Subject(Struct, frozen=True):
     """A definition under validation.
 
     `objects` has the objects as they were put, `resolved` the same with inheritance (faulty
-    chains of parents cut), `referrers` who refers to each id, by own and inherited fields. A
-    `draft` may get the values of its parameters later.
+    chains of parents cut, their objects named in `cut`), `referrers` who refers to each id, by own
+    and inherited fields, `by_type` the ids of each known type, its name in lower case, `secrets`
+    the texts that no finding may show. A `draft` may get the values of its parameters later. `now`
+    is when the definition would first be activated, `polled` the worker groups that runners asked
+    for lately; None where that is not known.
     """
 
     definition: Definition
@@ -38,25 +69,110 @@ class Subject(Struct, frozen=True):
     resolved: Resolved
     referrers: Mapping[str, tuple[Referrer, ...]]
     limits: Limits
+    guesser: Guesser
+    by_type: Mapping[str, tuple[str, ...]]
+    cut: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
     draft: bool = False
+    now: Instant | None = None
+    polled: Collection[str] | None = None
 
     def typed(self) -> Iterator[tuple[ResolvedObject, ObjectType]]:
         """The objects whose type the catalogue knows, with it."""
         for each in self.resolved.objects.values():
-            object_type = type_named(each.type) if each.type is not None else None
+            object_type = type_of(each)
             if object_type is not None:
                 yield each, object_type
 
+    def owner(self, each: ResolvedObject, key: str) -> str:
+        """The id of the object that wrote a field: the object itself, or one of its parents."""
+        current = each.id
+        while key not in self.resolved.objects[current].own:
+            parent = parent_of(self.objects, current)
+            if parent is None:
+                return each.id
+            current = parent
+        return current
+
+    def known_texts(self, each: ResolvedObject, key: str) -> tuple[str, ...] | None:
+        """All texts of a field as far as known before any run; None if an expression is not."""
+        texts: list[str] = []
+        for text in each.strings(key):
+            known = self.known(each, key, text)
+            if known is None:
+                return None
+            texts.extend(known)
+        return tuple(texts)
+
+    def known_text(self, each: ResolvedObject, key: str) -> str:
+        """The field's first text in lower case and trimmed; empty if absent or not known."""
+        texts = self.known_texts(each, key) if key in each.fields else None
+        return texts[0].strip().lower() if texts else ""
+
+    def known(self, each: ResolvedObject, key: str, text: str) -> list[str] | None:
+        """What a text of a field comes to before any run; None if only a run can tell."""
+        if not has_expression(text):
+            return [text]
+        try:
+            scope = ObjectScope(self.resolved, each.id, runtime_known=False)
+            return scope.field_texts(key, text)
+        except DefinitionError:
+            return None
+
+    def tells_secret(self, text: str) -> bool:
+        """Whether a text that was evaluated has a secret in it."""
+        return any(secret in text for secret in self.secrets)
+
+    def schedule_of(self, each: ResolvedObject) -> ResolvedObject | None:
+        """The schedule that an object follows, if it has one."""
+        reference = each.ref("schedule")
+        return self.resolved.objects.get(reference) if reference is not None else None
+
+    def is_on_demand(self, each: ResolvedObject) -> bool:
+        """Whether an object runs on demand, by its `scheduleType` or its schedule."""
+        schedule = self.schedule_of(each)
+        if schedule is not None and self.known_text(schedule, "startAt") == _ON_DEMAND_STARTS:
+            return True
+        return self.known_text(each, "scheduleType") == "ondemand"
+
+
+def type_of(each: ResolvedObject) -> ObjectType | None:
+    """What the catalogue has of an object's type; None if it has none or an unknown one."""
+    return type_named(each.type) if each.type is not None else None
+
+
+def secrets_of(definition: Definition, resolved: Resolved) -> frozenset[str]:
+    """The texts of all fields and parameters whose names begin with `*`."""
+    found = {
+        field.string_value
+        for each in definition.pipeline_objects
+        for field in each.fields
+        if field.key.startswith("*") and field.string_value
+    }
+    for parameter_id, values in resolved.parameters.items():
+        if parameter_id.startswith("*"):
+            found.update(filter(None, values))
+    return frozenset(found)
+
+
+def ids_by_type(resolved: Resolved) -> dict[str, tuple[str, ...]]:
+    """The ids of each known type, by its name in lower case."""
+    found: dict[str, list[str]] = {}
+    for each in resolved.objects.values():
+        if type_of(each) is not None:
+            found.setdefault((each.type or "").lower(), []).append(each.id)
+    return {name: tuple(ids) for name, ids in found.items()}
+
 
 def referrers_of(resolved: Resolved) -> dict[str, tuple[Referrer, ...]]:
-    """Who refers to each id, in the order of the objects."""
+    """Who refers to each id, sorted."""
     found: dict[str, list[Referrer]] = {}
     for each in resolved.objects.values():
         for key, fields in each.fields.items():
             for field in fields:
                 if field.ref_value is not None:
                     found.setdefault(field.ref_value, []).append(Referrer(each.id, key))
-    return {object_id: tuple(referrers) for object_id, referrers in found.items()}
+    return {object_id: tuple(sorted(referrers)) for object_id, referrers in found.items()}
 
 
 class Fault(NamedTuple):

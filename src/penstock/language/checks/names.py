@@ -1,0 +1,69 @@
+"""The names in expressions: which ones a text uses, and what they lead to before any run."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from penstock.language.checks.subject import Subject
+from penstock.language.expressions import has_expression
+from penstock.language.expressions.errors import ExpressionError
+from penstock.language.expressions.parser import parse, walk
+from penstock.language.expressions.tree import Name
+from penstock.language.resolve import ResolvedObject
+from penstock.language.scope import is_runtime_field
+
+FIXED_RUNTIME_FIELDS = frozenset({"@id", "@pipelineId", "@version", "@sphere"})
+"""Runtime fields that do not differ from one interval to the next."""
+
+MOST_FOLLOWED = 200
+"""Fields that are looked into for the runtime names behind one text."""
+
+
+@lru_cache(maxsize=8192)
+def names_in(text: str) -> tuple[Name, ...]:
+    """Every name in the expressions of a text, in order; none if it cannot be read."""
+    if not has_expression(text):
+        return ()
+    try:
+        template = parse(text)
+    except ExpressionError:
+        return ()
+    return tuple(
+        node
+        for part in template.parts
+        if not isinstance(part, str)
+        for node in walk(part)
+        if isinstance(node, Name)
+    )
+
+
+def runtime_names(subject: Subject, each: ResolvedObject, key: str, text: str) -> Iterator[str]:
+    """The runtime fields that a text of the field depends on, through other fields too.
+
+    With `@id` and the like left out, what remains differs from run to run.
+    """
+    seen: set[tuple[str, str]] = set()
+    waiting = [(each, key, text)]
+    while waiting and len(seen) < MOST_FOLLOWED:
+        owner, field, current = waiting.pop()
+        for name in names_in(current):
+            for target in _targets(subject, owner, name.path[:-1]):
+                last = name.path[-1]
+                if (target.id, last) in seen or (target is owner and last == field):
+                    continue
+                seen.add((target.id, last))
+                if last in target.fields:
+                    waiting.extend((target, last, other) for other in target.strings(last))
+                elif is_runtime_field(target, last) and last not in FIXED_RUNTIME_FIELDS:
+                    yield ".".join(name.path)
+
+
+def _targets(
+    subject: Subject, owner: ResolvedObject, path: tuple[str, ...]
+) -> Iterator[ResolvedObject]:
+    """The objects at the end of a path; nothing for `node`, which has many answers."""
+    if not path or path == ("parent",):
+        yield owner
+    elif len(path) == 1:
+        for reference in owner.refs(path[0])[:MOST_FOLLOWED]:
+            if reference in subject.resolved.objects:
+                yield subject.resolved.objects[reference]
