@@ -151,11 +151,15 @@ def _properties(pipeline: NamedDefinition, own: Mapping[str, _Own]) -> dict[str,
     ]
     if definition.parameter_values:
         properties["ParameterValues"] = [
-            {"Id": each.id, "StringValue": _value(each.string_value, own)}
+            {"Id": _plain(each.id), "StringValue": _value(each.string_value, own)}
             for each in definition.parameter_values
         ]
     properties["PipelineObjects"] = [
-        {"Id": each.id, "Name": each.name, "Fields": [_field(field, own) for field in each.fields]}
+        {
+            "Id": _plain(each.id),
+            "Name": _plain(each.name),
+            "Fields": [_field(field, own) for field in each.fields],
+        }
         for each in definition.pipeline_objects
     ]
     return properties
@@ -163,9 +167,9 @@ def _properties(pipeline: NamedDefinition, own: Mapping[str, _Own]) -> dict[str,
 
 def _parameter(parameter: ParameterObject, own: Mapping[str, _Own]) -> dict[str, object]:
     return {
-        "Id": parameter.id,
+        "Id": _plain(parameter.id),
         "Attributes": [
-            {"Key": each.key, "StringValue": _value(each.string_value, own)}
+            {"Key": _plain(each.key), "StringValue": _value(each.string_value, own)}
             for each in parameter.attributes
         ],
     }
@@ -173,19 +177,24 @@ def _parameter(parameter: ParameterObject, own: Mapping[str, _Own]) -> dict[str,
 
 def _field(field: Field, own: Mapping[str, _Own]) -> dict[str, object]:
     if field.ref_value is not None:
-        return {"Key": field.key, "RefValue": field.ref_value}
-    return {"Key": field.key, "StringValue": _value(field.string_value or "", own)}
+        return {"Key": _plain(field.key), "RefValue": _plain(field.ref_value)}
+    return {"Key": _plain(field.key), "StringValue": _value(field.string_value or "", own)}
 
 
 def _value(text: str, own: Mapping[str, _Own]) -> object:
     """A text, or the intrinsic that yields it."""
-    pieces = extract(text, own)
+    pieces = extract(text, own) if own else (text,)
     if len(pieces) == 1 and isinstance(pieces[0], Unknown):
         return pieces[0].intrinsic
     if any(isinstance(piece, Unknown) for piece in pieces):
         substitution = {"Fn::Sub": _substitution(pieces)}
         return substitution if _yields(substitution, pieces) else _join(pieces)
-    return text if _yields(text, (text,)) else _join((text,))
+    return _plain(text)
+
+
+def _plain(text: str) -> object:
+    """A text that is meant as it is written."""
+    return text if "{{resolve:" not in text else _join((text,))
 
 
 def _yields(value: object, pieces: Pieces) -> bool:

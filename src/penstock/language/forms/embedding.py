@@ -90,23 +90,27 @@ class _Embedding:
             else:
                 at = self._take_plain(text, at)
 
+    def _write(self, text: str) -> None:
+        if text:
+            self._output.append(text)
+
     def _take_plain(self, text: str, at: int) -> int:
         opening = text.find(_OPENING, at)
         end = len(text) if opening < 0 else opening + len(_OPENING)
         self._in_code = opening >= 0
-        self._output.append(text[at:end])
+        self._write(text[at:end])
         return end
 
     def _take_code(self, text: str, at: int) -> int:
         match = _IN_CODE.search(text, at)
         if match is None:
-            self._output.append(text[at:])
+            self._write(text[at:])
             return len(text)
         if match[0] == "}":
             self._in_code = False
-            self._output.append(text[at : match.end()])
+            self._write(text[at : match.end()])
         else:
-            self._output.append(text[at : match.start()])
+            self._write(text[at : match.start()])
             self._quoted = _Joined(match[0], [])
         return match.end()
 

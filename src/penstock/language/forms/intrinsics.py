@@ -33,6 +33,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _DYNAMIC = re.compile(r"(\{\{resolve:[^{}]*\}\})")
 _NAME = re.compile(r"[A-Za-z0-9.:]+")
 _DEEPEST_CONDITION = 20
+_LONGEST_INDEX = 9
 
 
 class Unknown(Struct, frozen=True):
@@ -69,12 +70,18 @@ def canonical(intrinsic: object) -> str:
 def long_form(tag: str, content: object) -> dict[str, object]:
     """What a YAML tag such as `!Sub` stands for. Raises DefinitionError for an unknown one."""
     name = tag.removeprefix("!")
-    if name not in FUNCTIONS:
-        guess = did_you_mean(nearest(name, FUNCTIONS))
-        raise DefinitionError(f"there is no function {shorten(repr(tag))}.{guess}")
+    check_function(name, tag)
     if name == "GetAtt" and isinstance(content, str):
         content = list(content.split(".", 1))
     return {name if name in _WITHOUT_PREFIX else f"Fn::{name}": content}
+
+
+def check_function(name: str, written: str, where: str = "") -> None:
+    """Raises DefinitionError if CloudFormation has no such function."""
+    if name.partition("::")[0] not in FUNCTIONS:
+        problem = f"there is no function {shorten(repr(written))}"
+        guess = did_you_mean(nearest(name, FUNCTIONS))
+        raise DefinitionError(f"{where}: {problem}.{guess}" if where else f"{problem}.{guess}")
 
 
 def function_of(value: object) -> tuple[str, object] | None:
@@ -197,8 +204,10 @@ class Resolver:
 
     def _call(self, name: str, argument: object, value: object, where: str) -> Pieces:
         unknown: Pieces = (Unknown(value),)
-        where_within = f"{where}, {'' if name in _WITHOUT_PREFIX else 'Fn::'}{name}"
-        match name:
+        written = name if name in _WITHOUT_PREFIX else f"Fn::{name}"
+        where_within = f"{where}, {written}"
+        check_function(name, written, where)
+        match name.partition("::")[0]:
             case "Ref":
                 return self._ref(argument, where_within)
             case "GetAtt":
@@ -292,8 +301,11 @@ class Resolver:
         listed = self.listing(parts, where)
         if position is None or listed is None:
             return None
-        if not position.isdecimal() or int(position) >= len(listed):
-            raise DefinitionError(f"{where}: there is no element {position} of {len(listed)}")
+        small = position.isdecimal() and len(position) < _LONGEST_INDEX
+        if not small or int(position) >= len(listed):
+            raise DefinitionError(
+                f"{where}: there is no element {shorten(position)} in a list of {len(listed)}"
+            )
         return listed[int(position)]
 
     def _split(self, argument: object, where: str) -> list[Pieces] | None:
@@ -379,4 +391,4 @@ def _arguments(argument: object, count: int, where: str) -> list[object]:
 
 
 def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+    return base64.b64encode(text.encode(errors="surrogatepass")).decode()

@@ -33,7 +33,11 @@ def read_pipelines(text: str | bytes) -> tuple[NamedDefinition, ...]:
     except RecursionError as error:
         raise DefinitionError("the document is nested too deeply to be a definition") from error
     if not found:
-        raise DefinitionError("the document has no pipeline in it")
+        raise DefinitionError(
+            "the document has no pipeline in it: no resource of the type "
+            "AWS::DataPipeline::Pipeline (CloudFormation) or aws_datapipeline_pipeline_definition "
+            "(Terraform)"
+        )
     return found
 
 
@@ -44,10 +48,7 @@ def picked(pipelines: Sequence[NamedDefinition], pick: str | None = None) -> Nam
     """
     if pick is None and len(pipelines) == 1:
         return pipelines[0]
-    labels = ", ".join(
-        repr(each.label or each.name) + (f" ({each.name})" if each.label and each.name else "")
-        for each in pipelines
-    )
+    labels = ", ".join(_labelled(each) for each in pipelines)
     if pick is None:
         raise DefinitionError(
             f"the document has {len(pipelines)} pipelines; pick one of them: {labels}"
@@ -56,7 +57,14 @@ def picked(pipelines: Sequence[NamedDefinition], pick: str | None = None) -> Nam
         matching = [each for each in pipelines if getattr(each, wanted) == pick]
         if len(matching) == 1:
             return matching[0]
-    raise DefinitionError(f"there is no one pipeline {shorten(repr(pick))}; there is {labels}")
+    raise DefinitionError(
+        f"the document has no pipeline {shorten(repr(pick))} to pick; it has {labels}"
+    )
+
+
+def _labelled(pipeline: NamedDefinition) -> str:
+    known = [repr(each) for each in (pipeline.label, pipeline.name) if each]
+    return " named ".join(dict.fromkeys(known)) or "one without a name"
 
 
 def _document(text: str) -> object:

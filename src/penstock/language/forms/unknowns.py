@@ -31,6 +31,7 @@ SECTIONS = "cloudFormationSections"
 _PREFIX = "my_"
 _LONGEST_NAME = 60
 _NO_NAME = re.compile(r"\W+", re.ASCII)
+_SECRET_REFERENCE = re.compile(r"resolve:(secretsmanager|ssm-secure):")
 _NUMBER = "Double"
 _LISTS = frozenset({"GetAZs", "Split", "Cidr"})
 _NAMELESS = frozenset({"Ref", "GetAtt", "ImportValue", "Condition"})
@@ -119,8 +120,8 @@ def _declaration(intrinsic: object, template: Template) -> Mapping[str, object]:
 
 
 def _is_secret(intrinsic: object, template: Template) -> bool:
-    if isinstance(intrinsic, str):
-        return "resolve:secretsmanager:" in intrinsic or "resolve:ssm-secure:" in intrinsic
+    if _SECRET_REFERENCE.search(canonical(intrinsic)):
+        return True
     declared = (template.parameter(name) for kind, name in names_in(intrinsic) if kind == "Ref")
     return any(
         text_of(each.get("NoEcho", False), "a parameter's NoEcho").lower() == "true"
@@ -197,7 +198,7 @@ def restored(parameter: ParameterObject) -> tuple[object, Template] | None:
         return None
     try:
         unchanged = declare(parameter.id.removeprefix("*"), intrinsic, template) == parameter
-    except DefinitionError:
+    except (DefinitionError, RecursionError):
         return None
     return (intrinsic, template) if unchanged else None
 

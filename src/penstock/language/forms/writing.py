@@ -66,9 +66,9 @@ def _represent_text(dumper: "yaml.SafeDumper", text: str) -> "yaml.ScalarNode":
 
 
 def _style(text: str) -> str | None:
-    if "\n" in text.strip("\n") and text.isprintable() is False and _fits_a_block(text):
-        return "|"
-    return "'" if _LOOKS_LIKE_A_NUMBER.match(text) else None
+    if text.isprintable():
+        return "'" if _LOOKS_LIKE_A_NUMBER.match(text) else None
+    return "|" if "\n" in text.strip("\n") and _fits_a_block(text) else '"'
 
 
 def _fits_a_block(text: str) -> bool:

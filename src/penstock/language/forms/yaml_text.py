@@ -38,18 +38,19 @@ def place_yaml(text: str) -> Placed:
     try:
         return _Composer().compose(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
-        raise DefinitionError(_problem(error)) from error
+        raise DefinitionError(_problem(error, text)) from error
     except yaml.reader.ReaderError as error:
         raise DefinitionError(
             f"the text is neither JSON nor YAML: {error.reason} (character {error.position})"
         ) from error
 
 
-def _problem(error: "yaml.MarkedYAMLError") -> str:
+def _problem(error: "yaml.MarkedYAMLError", text: str) -> str:
     mark = error.problem_mark or error.context_mark
+    line = "".join(text.split("\n")[mark.line : mark.line + 1]) if mark else ""
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
     problem = error.problem or error.context or "it cannot be read"
-    if "'\\t'" in problem or "tab" in problem:
+    if mark and line[mark.column : mark.column + 1] == "\t":
         problem = "YAML is indented with spaces, not with tabs"
     elif "mapping values are not allowed" in problem:
         problem = "a colon is not expected here; a text with ': ' in it needs quotes"
