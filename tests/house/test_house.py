@@ -50,7 +50,7 @@ NARROWER: dict[str, frozenset[str]] = {
 
 THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset({"msgspec"}),
-    "language": frozenset({"msgspec", "yaml"}),
+    "language": frozenset({"msgspec", "rapidfuzz", "yaml"}),
     "engine": frozenset({"msgspec"}),
     "store": frozenset({"msgspec"}),
     "access": frozenset({"msgspec", "cryptography"}),

@@ -5,8 +5,7 @@ developer guide, with the fields that real definitions use although the guide fo
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -31,6 +30,8 @@ Category = Literal[
 ]
 
 _LONGEST_GUESS = 100
+_LEAST_LIKENESS = 70.0
+"""Of 100; a letter in three may be wrong."""
 
 
 class FieldType(Struct, frozen=True):
@@ -148,13 +149,21 @@ def fields_of_any_type() -> dict[str, FieldType]:
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that a mistyped name most likely meant, or None."""
-    # Comparing is quadratic in the length, so a hostile name gets no guess.
-    return None if len(name) > _LONGEST_GUESS else _nearest(name, tuple(candidates))
+    """The candidate that a mistyped name most likely meant, or None.
 
+    Case and marks such as `*` and `@` count for nothing.
+    """
+    # Loaded for those who made a mistake alone. A hostile name gets no guess: comparing is
+    # quadratic in its length.
+    from rapidfuzz import fuzz, process, utils
 
-@lru_cache(maxsize=1024)
-def _nearest(name: str, candidates: tuple[str, ...]) -> str | None:
-    by_lower_case = {candidate.lower(): candidate for candidate in candidates}
-    found = get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.7)
-    return by_lower_case[found[0]] if found else None
+    if len(name) > _LONGEST_GUESS or not utils.default_process(name):
+        return None
+    found = process.extractOne(
+        name,
+        list(candidates),
+        scorer=fuzz.ratio,
+        processor=utils.default_process,
+        score_cutoff=_LEAST_LIKENESS,
+    )
+    return found[0] if found is not None else None
