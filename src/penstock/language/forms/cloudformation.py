@@ -13,6 +13,7 @@ from penstock.language.forms.intrinsics import (
     Unknown,
     is_no_value,
     literal,
+    may_be_dynamic,
     shown,
 )
 from penstock.language.forms.named import NamedDefinition
@@ -205,7 +206,10 @@ class _Reader:
         """A member where no expression may stand."""
         if members.get(key) is None:
             raise DefinitionError(f"{where}: {key!r} is missing")
-        value, where = members[key], f"{where}, {key!r}"
+        value = members[key]
+        if isinstance(value, str) and not may_be_dynamic(value):
+            return value
+        where = f"{where}, {key!r}"
         if not isinstance(value, dict | str):
             return text_of(value, where)
         pieces = self._static.text(value, where)
@@ -224,7 +228,10 @@ class _Reader:
         """A member in which parameters may stand."""
         if members.get(key) is None:
             raise DefinitionError(f"{where}: {key!r} is missing")
-        value, where = members[key], f"{where}, {key!r}"
+        value = members[key]
+        if isinstance(value, str) and not may_be_dynamic(value):
+            return value
+        where = f"{where}, {key!r}"
         with_no_value = isinstance(value, dict) and "AWS::NoValue" in str(value)
         chosen = self._chosen(value, where) if with_no_value else value
         pieces = self._static.text(chosen, where)

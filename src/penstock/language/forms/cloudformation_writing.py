@@ -19,6 +19,7 @@ from penstock.language.forms.intrinsics import (
     Unknown,
     function_of,
     joined,
+    may_be_dynamic,
     names_in,
 )
 from penstock.language.forms.named import NamedDefinition
@@ -194,7 +195,7 @@ def _value(text: str, own: Mapping[str, _Own]) -> object:
 
 def _plain(text: str) -> object:
     """A text that is meant as it is written."""
-    return text if "{{resolve:" not in text else _join((text,))
+    return _join((text,)) if may_be_dynamic(text) else text
 
 
 def _yields(value: object, pieces: Pieces) -> bool:

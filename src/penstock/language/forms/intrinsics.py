@@ -105,6 +105,11 @@ def shown(intrinsic: object) -> str:
     return shorten(f"!{name} {argument if isinstance(argument, str) else canonical(argument)}")
 
 
+def may_be_dynamic(text: str) -> bool:
+    """Whether a dynamic reference may stand in a text; most have none."""
+    return "{{resolve:" in text
+
+
 def is_no_value(value: object) -> bool:
     """Whether a value is `!Ref AWS::NoValue`."""
     return value == NO_VALUE
@@ -138,6 +143,8 @@ class Resolver:
     def text(self, value: object, where: str) -> Pieces:
         """A value as a text. Raises DefinitionError, with `where`, if it is none."""
         if isinstance(value, str):
+            if not may_be_dynamic(value):
+                return (value,) if value else ()
             return joined(
                 [Unknown(part) if at % 2 else part for at, part in enumerate(_DYNAMIC.split(value))]
             )
