@@ -1,6 +1,5 @@
 """What must hold whatever comes in: round trips, and no surprises."""
 
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
