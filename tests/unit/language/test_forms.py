@@ -114,6 +114,10 @@ def test_the_api_form_is_told_by_its_keys():
         ('{"objects": [{}]}', "objects[0]: 'id' is missing"),
         ('{"objects": [{"id": "A", "x": {"reff": "B"}}]}', "object 'A', field 'x'"),
         ('{"objects": [{"id": "A", "x": null}]}', "not null"),
+        (
+            '{"objects": [{"id": "A", "fields": [{"key": "k", "stringValue": "v"}]}]}',
+            "'objects' is called 'pipelineObjects'",
+        ),
         ('{"objects": [{"id": "A", "x": [["a"]]}]}', "not a list"),
         ('{"objects": [], "values": []}', "values: a JSON object is needed"),
         ('{"objects": [], "parameters": [{"id": "p", "type": {}}]}', "attribute 'type'"),

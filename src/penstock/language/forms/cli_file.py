@@ -62,6 +62,12 @@ def _object(document: object, where: str) -> PipelineObject:
 def _field(key: str, value: object, where: str) -> Field:
     if not isinstance(value, dict):
         return Field(key, string_value=text_of(value, where))
+    if key == "fields" and "key" in value:
+        raise DefinitionError(
+            f"{where}: lists of 'key' with 'stringValue' or 'refValue' are the API's form; there "
+            "'objects' is called 'pipelineObjects', 'parameters' 'parameterObjects', and 'values' "
+            "'parameterValues'"
+        )
     if list(value) != ["ref"]:
         raise DefinitionError(f'{where}: a reference is {{"ref": id}}, not {quoted(value)}')
     return Field(key, ref_value=text_of(value["ref"], where))

@@ -14,7 +14,7 @@ from penstock.language.wording import did_you_mean, shorten
 from penstock.model.definition import Definition
 from penstock.model.errors import DefinitionError
 
-_KNOWN_KEYS = ("objects", "pipelineObjects", "PipelineObjects", "Resources", "values")
+_KNOWN_KEYS = ("objects", "pipelineObjects", "PipelineObjects", "Resources")
 
 
 def read_definition(text: str | bytes, *, pick: str | None = None) -> Definition:
