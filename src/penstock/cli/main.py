@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": "penstock.cli.validate",
     "schema": "penstock.cli.schema",
     "convert": "penstock.cli.convert",
+    "eval": "penstock.cli.evaluate",
     "status": "penstock.cli.status",
     "keys": "penstock.cli.keys",
 }
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def explain(error: Exception) -> str:
-    """One line for a person: what went wrong and what to do about it."""
+    """What went wrong and what to do about it, for a person, on one line where one will do."""
     if isinstance(error, click.UsageError):
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         return _one_line(error.format_message()) + hint
@@ -88,7 +89,9 @@ def explain(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if type(error).__module__.startswith("penstock."):
-        return _one_line(str(error))
+        problem, marked = getattr(error, "problem", str(error)), getattr(error, "marked", None)
+        # An expression's error shows it on two lines more, with the place marked.
+        return f"{_one_line(problem)}\n{marked}" if marked else _one_line(problem)
     return (
         f"unexpected {type(error).__name__}: {_one_line(str(error))};"
         f" set {DEBUG_VARIABLE}=1 to see where"

@@ -19,7 +19,7 @@ from penstock.language.expressions.kinds import (
 )
 from penstock.language.expressions.parser import OPENING, parse
 from penstock.language.resolve import Resolved, ResolvedObject
-from penstock.language.scope import ObjectScope, is_runtime_field, type_of_field, typed
+from penstock.language.scope import ObjectScope, is_runtime_date, is_runtime_field, typed
 from penstock.model.errors import DefinitionError
 
 MOST_TARGETS = 20
@@ -31,9 +31,6 @@ DEEPEST = 10
 _BEFORE_ANY_RUN: Mapping[str, str] = {}
 
 _KINDS: Mapping[str, Kind] = {"integer": "integer", "double": "decimal", "datetime": "date"}
-_RUNTIME_DATES = frozenset(
-    "@scheduledStartTime @scheduledEndTime @actualStartTime @actualEndTime".split()
-)
 
 
 class Foresight:
@@ -110,7 +107,9 @@ class Foresight:
         parameter = self._parameter(name)
         if parameter is not None:
             return parameter
-        return _runtime_kind(each, name) if is_runtime_field(each, name) else "unknown"
+        if is_runtime_field(each, name):
+            return "date" if is_runtime_date(each, name) else "text"
+        return "unknown"
 
     def _field(self, each: ResolvedObject, key: str) -> Foreseen:
         here = (each.id, key)
@@ -144,12 +143,6 @@ class Foresight:
             if found in values or found in declared:
                 return _KINDS.get(kind, "unknown")
         return None
-
-
-def _runtime_kind(each: ResolvedObject, name: str) -> Kind:
-    known = type_of_field(each, name)
-    dated = name in _RUNTIME_DATES or (known is not None and known.kind == "datetime")
-    return "date" if dated else "text"
 
 
 def _text_kind(text: str, kinds: KindOfPath) -> Foreseen:

@@ -34,6 +34,9 @@ LONGEST_PATH = 10
 LONGEST_NUMBER = 18
 MOST_TARGETS = 10_000
 
+ONLY_AT_RUN = "is known only once there is an instance"
+"""What is said of a runtime field where an object is seen as a component."""
+
 _MOST_COMPARED = 200
 """Names among which the one that was meant is looked for."""
 
@@ -74,6 +77,17 @@ class ObjectScope:
         self._components: dict[str, ObjectScope] = {}
         self.budget: Final = Budget()
         self._evaluated: Final[dict[str, Sequence[Value]]] = {}
+
+    def knowing(self, runtime: Mapping[str, RuntimeValue]) -> "ObjectScope":
+        """The same with more, or other, runtime fields, its node too."""
+        return ObjectScope(
+            self._resolved,
+            self._object.id,
+            {**self._runtime, **runtime},
+            self._linked,
+            self._node.knowing(runtime) if self._node is not None else None,
+            self._runtime_known,
+        )
 
     def lookup(self, path: tuple[str, ...]) -> Sequence[object]:
         """The values of a dotted path. Raises DefinitionError, also when it is not known."""
@@ -205,7 +219,7 @@ class ObjectScope:
 
     def _unset(self, name: str) -> Sequence[Value]:
         if not self._runtime_known:
-            raise DefinitionError(f"{name!r} is known only once there is an instance")
+            raise DefinitionError(f"{name!r} {ONLY_AT_RUN}")
         return [""]
 
     def _is_runtime(self, name: str) -> bool:
@@ -229,6 +243,9 @@ class ObjectScope:
         said = f"there is no field or parameter {name!r} at {self._object.id!r}."
         if name in FUNCTIONS:
             return f"{said} The function of that name is called with parentheses: {name}(…)"
+        for declared in (name, f"*{name}"):
+            if declared in self._resolved.parameter_types:
+                return f"the parameter {declared!r} has no value."
         names = [*islice(self._names(), _MOST_COMPARED), *self._resolved.parameters]
         return said + did_you_mean(nearest(name, names[: 2 * _MOST_COMPARED]))
 
@@ -353,6 +370,24 @@ def is_runtime_field(resolved_object: ResolvedObject, name: str) -> bool:
     return name in _ALWAYS_RUNTIME or (field_type is not None and field_type.set_by_service)
 
 
+def is_runtime_date(resolved_object: ResolvedObject, name: str) -> bool:
+    """Whether a runtime field holds a date."""
+    field_type = type_of_field(resolved_object, name)
+    dated = field_type is not None and field_type.kind == "datetime"
+    return dated or name in _ALWAYS_DATES
+
+
+def runtime_fields(resolved_object: ResolvedObject) -> list[str]:
+    """The names of all runtime fields that an object's instances may have."""
+    object_type = type_named(resolved_object.type) if resolved_object.type is not None else None
+    known = object_type.fields if object_type is not None else {}
+    more = (name for name, field_type in known.items() if field_type.set_by_service)
+    return sorted(_ALWAYS_RUNTIME.union(more))
+
+
+REFERRING_KEYS = frozenset({"onFail", "onSuccess", "onLateAction", "precondition"})
+"""The fields by which an object becomes the `node` of another."""
+
 _PIPELINE_WIDE = ("@pipelineId", "@version")
 
 _ALWAYS_RUNTIME = frozenset(
@@ -360,6 +395,10 @@ _ALWAYS_RUNTIME = frozenset(
     "@actualStartTime @actualEndTime @failureReason".split()
 )
 """Runtime fields that every object may be asked for; preconditions and actions have them too."""
+
+_ALWAYS_DATES = frozenset(
+    "@scheduledStartTime @scheduledEndTime @actualStartTime @actualEndTime".split()
+)
 
 
 def type_of_field(resolved_object: ResolvedObject, key: str) -> FieldType | None:

@@ -14,7 +14,7 @@ from penstock.engine.objects import (
     text_field,
 )
 from penstock.engine.plan import Plan
-from penstock.language.expressions import evaluate_to_strings, has_expression
+from penstock.language.expressions import Value, evaluate, has_expression, to_text
 from penstock.language.scope import ObjectScope
 from penstock.model.definition import Field, PipelineObject
 from penstock.model.errors import DefinitionError, InvalidRequest
@@ -174,10 +174,16 @@ def waiting_on(store: Reader, plan: Plan, instance: Instance) -> list[str]:
 def evaluate_text(scope: ObjectScope, expression: str, masker: Masker) -> str:
     """A text with its expressions evaluated, several results joined by commas."""
     try:
-        values = evaluate_to_strings(expression, scope)
-        hidden = masker.hidden(expression)
-        if hidden != expression:
-            values = evaluate_to_strings(hidden, scope)
-        return masker.text(",".join(values))
+        values = evaluate_masked(scope, expression, masker)
     except DefinitionError as error:
         raise InvalidRequest(str(error)) from None
+    return ",".join(to_text(value) for value in values)
+
+
+def evaluate_masked(scope: ObjectScope, expression: str, masker: Masker) -> list[Value]:
+    """The values of a text, no secret in them. Raises DefinitionError."""
+    values = evaluate(expression, scope)
+    hidden = masker.hidden(expression)
+    if hidden != expression:
+        values = evaluate(hidden, scope)
+    return [masker.text(value) if isinstance(value, str) else value for value in values]

@@ -4,8 +4,10 @@ from unicodedata import combining, east_asian_width
 
 from penstock.model.errors import DefinitionError
 
+_WHOLE = 90
 _BEFORE = 50
-_AFTER = 30
+_AFTER = 40
+"""A text of so many columns is shown whole, of a longer one so much around the place."""
 
 
 class ExpressionError(DefinitionError):
@@ -40,7 +42,9 @@ class Fault(Exception):
 
 def _marked(text: str, at: int) -> str:
     """The part of the text around the place, on one line, with a caret under the place."""
-    start, end = max(0, at - _BEFORE), min(len(text), at + _AFTER)
+    start, end = 0, len(text)
+    if end > _WHOLE:
+        start, end = max(0, at - _BEFORE), min(len(text), at + _AFTER)
     before = "…" if start else ""
     after = "…" if end < len(text) else ""
     # One character each for line breaks and tabs, so that the caret stands where it should.
