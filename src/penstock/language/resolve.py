@@ -81,9 +81,10 @@ def resolve(definition: Definition, values: Sequence[ParameterValue] = ()) -> Re
     defaults. Raises DefinitionError when parents form a cycle or too long a chain.
     """
     by_id = objects_by_id(definition)
-    for object_id, fault in parent_faults(by_id).items():
+    parents = parents_of(by_id)
+    for object_id, fault in parent_faults(parents).items():
         raise DefinitionError(f"object {object_id!r}: {fault.text}")
-    if inherits_too_much(by_id):
+    if inherits_too_much(by_id, parents):
         raise DefinitionError(TOO_MUCH)
     return resolve_leniently(definition, values)
 
@@ -94,8 +95,10 @@ def resolve_leniently(definition: Definition, values: Sequence[ParameterValue] =
     Nor does any, where all together would inherit too much.
     """
     by_id = objects_by_id(definition)
-    faults: Collection[str] = by_id if inherits_too_much(by_id) else parent_faults(by_id)
-    parents = {key: None if key in faults else parent_of(by_id, key) for key in by_id}
+    parents = parents_of(by_id)
+    cut: Collection[str] = by_id if inherits_too_much(by_id, parents) else parent_faults(parents)
+    if cut:
+        parents = {key: None if key in cut else parent for key, parent in parents.items()}
     merged: dict[str, Fields] = {}
     for object_id in by_id:
         _merge(by_id, parents, object_id, merged)
@@ -115,10 +118,18 @@ def objects_by_id(definition: Definition) -> dict[str, PipelineObject]:
     return by_id
 
 
-def parent_of(by_id: Mapping[str, PipelineObject], object_id: str) -> str | None:
-    """The id of an object's parent: the one it names, else `Default`; None when there is none."""
-    named = by_id[object_id].ref("parent")
-    parent = DEFAULT_ID if named is None and object_id != DEFAULT_ID else named
+Parents = Mapping[str, str | None]
+"""The id of each object's parent."""
+
+
+def parents_of(by_id: Mapping[str, PipelineObject]) -> Parents:
+    """For each object the parent it names, else `Default`; None when there is none."""
+    return {object_id: _parent(by_id, each) for object_id, each in by_id.items()}
+
+
+def _parent(by_id: Mapping[str, PipelineObject], each: PipelineObject) -> str | None:
+    named = each.ref("parent")
+    parent = DEFAULT_ID if named is None and each.id != DEFAULT_ID else named
     return parent if parent in by_id else None
 
 
@@ -132,19 +143,19 @@ class ParentFault(NamedTuple):
     is_cause: bool = True
 
 
-def parent_faults(by_id: Mapping[str, PipelineObject]) -> dict[str, ParentFault]:
+def parent_faults(parents: Parents) -> dict[str, ParentFault]:
     """What is wrong with the chains of parents, by object: cycles, and chains that are too long."""
     faults: dict[str, ParentFault] = {}
-    for object_id in by_id:
-        fault = _parent_fault(by_id, object_id)
+    for object_id in parents:
+        fault = _parent_fault(parents, object_id)
         if fault is not None:
             faults[object_id] = fault
     return faults
 
 
-def _parent_fault(by_id: Mapping[str, PipelineObject], object_id: str) -> ParentFault | None:
+def _parent_fault(parents: Parents, object_id: str) -> ParentFault | None:
     chain = {object_id: None}  # a dict, as an ordered set
-    parent = parent_of(by_id, object_id)
+    parent = parents[object_id]
     while parent is not None:
         if parent == object_id:
             way = " -parent-> ".join([*chain, parent])
@@ -158,9 +169,9 @@ def _parent_fault(by_id: Mapping[str, PipelineObject], object_id: str) -> Parent
                 "a parent nearer to the top"
             )
             # The first to reach that far is the cause; its own children reach further yet.
-            return ParentFault(text, parent_of(by_id, parent) is None)
+            return ParentFault(text, parents[parent] is None)
         chain[parent] = None
-        parent = parent_of(by_id, parent)
+        parent = parents[parent]
     return None
 
 
@@ -170,7 +181,7 @@ TOO_MUCH = (
 )
 
 
-def inherits_too_much(by_id: Mapping[str, PipelineObject]) -> bool:
+def inherits_too_much(by_id: Mapping[str, PipelineObject], parents: Parents) -> bool:
     """Whether all that is inherited, each parent's fields counted whole, exceeds the bound."""
     counts: dict[str, int] = {}
     total = 0
@@ -179,7 +190,7 @@ def inherits_too_much(by_id: Mapping[str, PipelineObject]) -> bool:
         current: str | None = object_id
         while current is not None and current not in counts and current not in chain:
             chain[current] = None
-            current = parent_of(by_id, current)
+            current = parents[current]
         inherited = counts.get(current, 0) if current is not None else 0
         for each in reversed(chain):
             total += inherited

@@ -8,6 +8,7 @@ from penstock.language.checks.early import check_early
 from penstock.language.checks.expressions import check_expressions
 from penstock.language.checks.fields import check_fields
 from penstock.language.checks.flow import check_flow
+from penstock.language.checks.guesses import Guesser
 from penstock.language.checks.on_demand import check_on_demand
 from penstock.language.checks.outputs import check_outputs
 from penstock.language.checks.parameters import check_parameters
@@ -17,7 +18,6 @@ from penstock.language.checks.schedules import check_schedules
 from penstock.language.checks.secrets import check_secrets
 from penstock.language.checks.shape import check_shape, refusals
 from penstock.language.checks.subject import (
-    Guesser,
     Report,
     Subject,
     ids_by_type,
@@ -25,7 +25,7 @@ from penstock.language.checks.subject import (
     secrets_of,
 )
 from penstock.language.checks.workers import check_workers
-from penstock.language.resolve import objects_by_id, parent_faults, resolve_leniently
+from penstock.language.resolve import objects_by_id, parent_faults, parents_of, resolve_leniently
 from penstock.model.definition import Definition, Findings, ParameterValue
 from penstock.model.limits import Limits
 from penstock.model.times import Instant
@@ -70,6 +70,7 @@ def validate(
     """
     resolved = resolve_leniently(definition, values)
     objects = objects_by_id(definition)
+    parents = parents_of(objects)
     subject = Subject(
         definition=definition,
         objects=objects,
@@ -78,7 +79,8 @@ def validate(
         limits=limits,
         guesser=Guesser(),
         by_type=ids_by_type(resolved),
-        cut=frozenset(parent_faults(objects)),
+        parents=parents,
+        cut=parent_faults(parents),
         secrets=secrets_of(definition, resolved),
         draft=draft,
         now=now,

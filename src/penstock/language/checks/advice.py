@@ -1,8 +1,10 @@
 """Warnings: what is allowed and yet probably not meant, or better done in another way."""
 
-from penstock.language.catalogue import FieldType, ObjectType, fields_of_any_type
+from functools import cache
+
+from penstock.language.catalogue import FieldType, ObjectType, all_types, fields_of_any_type
 from penstock.language.checks.subject import Report, Subject, type_of
-from penstock.language.resolve import DEFAULT_ID, ResolvedObject, is_user_field
+from penstock.language.resolve import DEFAULT_ID, ResolvedObject
 from penstock.language.rules import Rule
 from penstock.language.wording import listed
 
@@ -34,22 +36,36 @@ def _check_type(each: ResolvedObject, object_type: ObjectType, report: Report) -
     if object_type.deprecated and "type" in each.own:
         text = f"the type {object_type.name} is deprecated. {object_type.deprecated}"
         report.warning(each.id, Rule.DEPRECATED, text, "type")
-    for key, field_type in object_type.fields.items():
+    for key, excludes in _excluding(object_type.name).items():
         # Told once: at the object that gives the second of the two.
-        others = [other for other in field_type.excludes if other in each.fields]
+        others = [other for other in excludes if other in each.fields]
         if key in each.fields and others and (key in each.own or others[0] in each.own):
             text = f"{key!r} cannot stand beside {listed(others, 'and')}; keep one of them"
             report.error(each.id, Rule.CONTRADICTION, text, key)
 
 
 def _check_own_fields(each: ResolvedObject, object_type: ObjectType | None, report: Report) -> None:
-    known = object_type.fields if object_type is not None else fields_of_any_type()
+    remarkable = _remarkable_fields(object_type.name if object_type is not None else None)
+    if remarkable.keys().isdisjoint(each.own):
+        return
     for key in each.fields:
-        field_type = known.get(key)
-        if key not in each.own or is_user_field(key) or field_type is None:
-            continue
-        for rule, text in _field_advice(each, key, field_type, object_type is not None):
-            report.warning(each.id, rule, text, key)
+        if key in each.own and key in remarkable:
+            for rule, text in _field_advice(each, key, remarkable[key], object_type is not None):
+                report.warning(each.id, rule, text, key)
+
+
+@cache
+def _excluding(type_name: str) -> dict[str, tuple[str, ...]]:
+    """The fields of a type beside which some others cannot stand."""
+    fields = all_types()[type_name.lower()].fields
+    return {key: known.excludes for key, known in fields.items() if known.excludes}
+
+
+@cache
+def _remarkable_fields(type_name: str | None) -> dict[str, FieldType]:
+    """The fields of a type of which there is something to say, wherever they are given."""
+    known = all_types()[type_name.lower()].fields if type_name else fields_of_any_type()
+    return {key: f for key, f in known.items() if f.deprecated or f.unused or f.requires}
 
 
 def _field_advice(

@@ -9,7 +9,7 @@ from penstock.language.checks.subject import Report, Subject
 from penstock.language.expressions import has_expression
 from penstock.language.expressions.errors import ExpressionError
 from penstock.language.expressions.kinds import faults
-from penstock.language.expressions.parser import parse, walk
+from penstock.language.expressions.parser import walk
 from penstock.language.expressions.tree import Name, Template
 from penstock.language.foresight import Foresight
 from penstock.language.resolve import ResolvedObject, is_user_field
@@ -98,11 +98,10 @@ class _Names:
 
     def problems(self, each: ResolvedObject, key: str, text: str, own: bool) -> list[_Problem]:
         """All that is wrong with a text in an object that has it."""
-        try:
-            template = parse(text)
-        except ExpressionError as error:
+        template = self._subject.template(text)
+        if isinstance(template, ExpressionError):
             # Where the text is inherited its owner has the error already.
-            return [_Problem(error.at, error.problem, Rule.EXPRESSION)] if own else []
+            return [_Problem(template.at, template.problem, Rule.EXPRESSION)] if own else []
         wrong = [] if each.type is None else list(self._unknown(each, key, template))
         kinds = self._foresight.kinds_at(each.id)
         wrong += [_Problem(at, what, Rule.EXPRESSION) for at, what in faults(template, kinds)]

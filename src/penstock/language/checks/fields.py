@@ -1,6 +1,7 @@
 """Types and their fields: known, of the right kind, and all there that must be."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from penstock.language.catalogue import (
     FieldType,
@@ -63,9 +64,11 @@ def _check_own_fields(
 ) -> None:
     known = object_type.fields if object_type is not None else fields_of_any_type()
     for key in each.fields:
-        if key not in each.own or key in _BESIDE_FIELDS or is_user_field(key):
+        if key not in each.own or key in _BESIDE_FIELDS:
             continue
         field_type = known.get(key)
+        if field_type is None and is_user_field(key):
+            continue
         if field_type is None:
             _report_unknown(subject, each, key, object_type, report)
         elif field_type.presence == "forbidden" and object_type is not None:
@@ -160,9 +163,10 @@ def _evaluated_fault(
 
 
 def _check_presence(each: ResolvedObject, object_type: ObjectType, report: Report) -> None:
-    for key, field_type in object_type.fields.items():
-        if field_type.presence != "required" or key in each.fields:
+    for key in required_fields(object_type.name):
+        if key in each.fields:
             continue
+        field_type = object_type.fields[key]
         if key in CLOUD_ROLES:
             text = f"{key!r} is not given; the original service requires it, nobody here reads it"
             report.warning(each.id, Rule.MISSING_ROLE, text, key)
@@ -176,6 +180,13 @@ def _check_presence(each: ResolvedObject, object_type: ObjectType, report: Repor
         if not any(key in each.fields for key in group):
             text = f"at least one of {listed(group, 'and')} is required for {object_type.name}"
             report.error(each.id, Rule.ONE_OF, text)
+
+
+@cache
+def required_fields(type_name: str) -> tuple[str, ...]:
+    """The fields without which an object of that type is not whole."""
+    fields = all_types()[type_name.lower()].fields
+    return tuple(key for key, known in fields.items() if known.presence == "required")
 
 
 def _what(key: str, field_type: FieldType) -> str:

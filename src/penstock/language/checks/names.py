@@ -1,12 +1,11 @@
 """The names in expressions: which ones a text uses, and what they lead to before any run."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from penstock.language.checks.subject import Subject
 from penstock.language.expressions import has_expression
 from penstock.language.expressions.errors import ExpressionError
-from penstock.language.expressions.parser import parse, walk
+from penstock.language.expressions.parser import walk
 from penstock.language.expressions.tree import Name
 from penstock.language.resolve import ResolvedObject
 from penstock.language.scope import is_runtime_field
@@ -18,22 +17,15 @@ MOST_FOLLOWED = 200
 """Fields that are looked into for the runtime names behind one text."""
 
 
-@lru_cache(maxsize=8192)
-def names_in(text: str) -> tuple[Name, ...]:
+def names_in(subject: Subject, text: str) -> Iterator[Name]:
     """Every name in the expressions of a text, in order; none if it cannot be read."""
-    if not has_expression(text):
-        return ()
-    try:
-        template = parse(text)
-    except ExpressionError:
-        return ()
-    return tuple(
-        node
-        for part in template.parts
-        if not isinstance(part, str)
-        for node in walk(part)
-        if isinstance(node, Name)
-    )
+    template = subject.template(text) if has_expression(text) else None
+    if template is None or isinstance(template, ExpressionError):
+        return
+    for part in template.parts:
+        for node in () if isinstance(part, str) else walk(part):
+            if isinstance(node, Name):
+                yield node
 
 
 def runtime_names(subject: Subject, each: ResolvedObject, key: str, text: str) -> Iterator[str]:
@@ -45,7 +37,7 @@ def runtime_names(subject: Subject, each: ResolvedObject, key: str, text: str) -
     waiting = [(each, key, text)]
     while waiting and len(seen) < MOST_FOLLOWED:
         owner, field, current = waiting.pop()
-        for name in names_in(current):
+        for name in names_in(subject, current):
             for target in _targets(subject, owner, name.path[:-1]):
                 last = name.path[-1]
                 if (target.id, last) in seen or (target is owner and last == field):

@@ -38,7 +38,8 @@ def check_parameters(subject: Subject, report: Report) -> None:
     _check_limits(subject, report)
     declared = {each.id: each for each in reversed(subject.definition.parameter_objects)}
     counts = Counter(each.id for each in subject.definition.parameter_objects)
-    used, shadows = _used_names(subject), _shadows(subject, declared)
+    used = _used_names(subject) if declared else frozenset()
+    shadows = _shadows(subject, declared) if declared else {}
     for parameter_id, parameter in declared.items():
         if counts[parameter_id] > 1:
             text = f"the parameter is declared {counts[parameter_id]} times; keep one declaration"
@@ -173,17 +174,17 @@ def _shadows(subject: Subject, declared: Collection[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in subject.resolved.objects.values():
         for key in each.own:
-            if key in declared and is_user_field(key) and not _passes_on(each, key):
+            if key in declared and is_user_field(key) and not _passes_on(subject, each, key):
                 found[key] = min(found.get(key, each.id), each.id)
     return found
 
 
-def _passes_on(each: ResolvedObject, key: str) -> bool:
+def _passes_on(subject: Subject, each: ResolvedObject, key: str) -> bool:
     bare = key.removeprefix("*")
     return any(
         name.path[0].removeprefix("*") == bare
         for text in each.strings(key)
-        for name in names_in(text)
+        for name in names_in(subject, text)
     )
 
 
@@ -197,7 +198,7 @@ def _used_names(subject: Subject) -> frozenset[str]:
     ]
     for values in subject.resolved.parameters.values():
         texts.extend(filter(has_expression, values))
-    return frozenset(name.path[0] for text in texts for name in names_in(text))
+    return frozenset(name.path[0] for text in texts for name in names_in(subject, text))
 
 
 def _check_missing(subject: Subject, declared: list[str], report: Report) -> None:

@@ -36,6 +36,8 @@ def check_particulars(subject: Subject, report: Report) -> None:
 def _check_location(
     subject: Subject, each: ResolvedObject, key: str, text: str, report: Report
 ) -> None:
+    if _SCHEME.match(text):
+        return  # whatever follows, and most do: nothing to evaluate
     for location in subject.known(each, key, text) or ():
         if not location or _SCHEME.match(location):
             continue

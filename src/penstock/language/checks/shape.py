@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from penstock.language.checks.subject import Fault, Report, Subject
 from penstock.language.checks.values import named
-from penstock.language.resolve import TOO_MUCH, inherits_too_much, parent_faults
+from penstock.language.resolve import TOO_MUCH, inherits_too_much
 from penstock.language.rules import Rule
 from penstock.language.wording import counted, shorten
 from penstock.model.definition import Definition, Field, PipelineObject
@@ -28,10 +28,10 @@ def check_shape(subject: Subject, report: Report) -> None:
     for each in subject.objects.values():
         for fault in (*_name_faults(each, limits), *_size_faults(each, limits)):
             report.error(each.id, *fault)
-    for object_id, parent_fault in parent_faults(subject.objects).items():
+    for object_id, parent_fault in subject.cut.items():
         if parent_fault.is_cause:
             report.error(object_id, Rule.PARENT_CYCLE, parent_fault.text, "parent")
-    if inherits_too_much(subject.objects):
+    if inherits_too_much(subject.objects, subject.parents):
         report.error("", Rule.TOO_MUCH_INHERITED, TOO_MUCH)
 
 

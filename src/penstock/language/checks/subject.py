@@ -1,16 +1,20 @@
 """What every check is given: the definition as it was put and as it resolves, and a report."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from penstock.language.catalogue import ObjectType, nearest, type_named
+from penstock.language.catalogue import ObjectType, all_types, type_named
+from penstock.language.checks.guesses import Guesser
 from penstock.language.expressions import has_expression
-from penstock.language.resolve import Resolved, ResolvedObject, parent_of
+from penstock.language.expressions.errors import ExpressionError
+from penstock.language.expressions.parser import parse
+from penstock.language.expressions.tree import Template
+from penstock.language.resolve import ParentFault, Parents, Resolved, ResolvedObject
 from penstock.language.rules import Rule
 from penstock.language.scope import ObjectScope
-from penstock.language.wording import did_you_mean
 from penstock.model.definition import (
     Definition,
     Finding,
@@ -22,10 +26,6 @@ from penstock.model.errors import DefinitionError
 from penstock.model.limits import Limits
 from penstock.model.times import Instant
 
-MOST_COMPARISONS = 200_000
-"""Names that are compared for all guesses of one validation: a wrong name in each of thousands of
-objects, compared with each of thousands of ids, would take minutes."""
-
 _ON_DEMAND_STARTS = "ondemand_activation_time"
 
 
@@ -36,32 +36,15 @@ class Referrer(Struct, frozen=True, order=True):
     key: str
 
 
-class Guesser:
-    """Finds the name that a mistyped one most likely meant, as long as its budget lasts."""
-
-    def __init__(self, budget: int = MOST_COMPARISONS) -> None:
-        self._left = budget
-
-    def nearest(self, name: str, candidates: Collection[str]) -> str | None:
-        """The nearest candidate, or None."""
-        self._left -= len(candidates)
-        # Sorted, so that the order of the objects does not choose among equals.
-        return nearest(name, sorted(candidates)) if self._left >= 0 else None
-
-    def sentence(self, name: str, candidates: Collection[str]) -> str:
-        """The guess as a sentence with a leading space, empty without one."""
-        return did_you_mean(self.nearest(name, candidates))
-
-
 class Subject(Struct, frozen=True):
     """A definition under validation.
 
-    `objects` has the objects as they were put, `resolved` the same with inheritance (faulty
-    chains of parents cut, their objects named in `cut`), `referrers` who refers to each id, by own
-    and inherited fields, `by_type` the ids of each known type, its name in lower case, `secrets`
-    the texts that no finding may show. A `draft` may get the values of its parameters later. `now`
-    is when the definition would first be activated, `polled` the worker groups that runners asked
-    for lately; None where that is not known.
+    `objects` has the objects as they were put, `resolved` the same with inheritance: faulty chains
+    of `parents` are cut, `cut` says what is wrong with them. `referrers` has who refers to each id,
+    by own and inherited fields, `by_type` the ids of each known type, its name in lower case,
+    `secrets` the texts that no finding may show. A `draft` may get the values of its parameters
+    later. `now` is when the definition would first be activated, `polled` the worker groups that
+    runners asked for lately; None where that is not known.
     """
 
     definition: Definition
@@ -71,11 +54,16 @@ class Subject(Struct, frozen=True):
     limits: Limits
     guesser: Guesser
     by_type: Mapping[str, tuple[str, ...]]
-    cut: frozenset[str] = frozenset()
+    parents: Parents
+    cut: Mapping[str, ParentFault] = {}
     secrets: frozenset[str] = frozenset()
     draft: bool = False
     now: Instant | None = None
     polled: Collection[str] | None = None
+    templates: dict[str, Template | ExpressionError] = {}
+    """Texts that were parsed already, each once: there may be more than the parser remembers."""
+    on_demand: dict[str, bool] = {}
+    """What `is_on_demand` has found out already."""
 
     def typed(self) -> Iterator[tuple[ResolvedObject, ObjectType]]:
         """The objects whose type the catalogue knows, with it."""
@@ -88,11 +76,22 @@ class Subject(Struct, frozen=True):
         """The id of the object that wrote a field: the object itself, or one of its parents."""
         current = each.id
         while key not in self.resolved.objects[current].own:
-            parent = parent_of(self.objects, current)
+            parent = self.parents.get(current)
             if parent is None:
                 return each.id
             current = parent
         return current
+
+    def template(self, text: str) -> Template | ExpressionError:
+        """A text with expressions, parsed; or why it cannot be."""
+        found = self.templates.get(text)
+        if found is None:
+            try:
+                found = parse(text)
+            except ExpressionError as error:
+                found = error
+            self.templates[text] = found
+        return found
 
     def known_texts(self, each: ResolvedObject, key: str) -> tuple[str, ...] | None:
         """All texts of a field as far as known before any run; None if an expression is not."""
@@ -130,6 +129,12 @@ class Subject(Struct, frozen=True):
 
     def is_on_demand(self, each: ResolvedObject) -> bool:
         """Whether an object runs on demand, by its `scheduleType` or its schedule."""
+        known = self.on_demand.get(each.id)
+        if known is None:
+            known = self.on_demand[each.id] = self._runs_on_demand(each)
+        return known
+
+    def _runs_on_demand(self, each: ResolvedObject) -> bool:
         schedule = self.schedule_of(each)
         if schedule is not None and self.known_text(schedule, "startAt") == _ON_DEMAND_STARTS:
             return True
@@ -138,7 +143,15 @@ class Subject(Struct, frozen=True):
 
 def type_of(each: ResolvedObject) -> ObjectType | None:
     """What the catalogue has of an object's type; None if it has none or an unknown one."""
-    return type_named(each.type) if each.type is not None else None
+    if each.type is None:
+        return None
+    return _types_by_name().get(each.type) or type_named(each.type)
+
+
+@cache
+def _types_by_name() -> dict[str, ObjectType]:
+    """As resolved objects spell them: asked for often, so without a change of case."""
+    return {object_type.name: object_type for object_type in all_types().values()}
 
 
 def secrets_of(definition: Definition, resolved: Resolved) -> frozenset[str]:
