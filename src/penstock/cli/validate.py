@@ -51,13 +51,15 @@ def command(
     Each is valid, or there is a list of what to change. Exit status 1 if there are errors;
     warnings alone are 0.
     """
+    from penstock.clock import system_clock
     from penstock.language.validate import validate
 
     values = parameter_values(parameters)
+    now = system_clock()
     extend = extension(parameter_files)
 
     def check(definition: "Definition") -> "Findings":
-        return validate(extend(definition), limits, values, draft=not activation)
+        return validate(extend(definition), limits, values, draft=not activation, now=now)
 
     verdicts = [verdict for name in files for verdict in verdicts_on(name, check)]
     for line in render(verdicts, form):
