@@ -3,7 +3,8 @@
 The definitions are our own. Which types, fields, names and spellings public definitions use is
 kept as facts (`used_*.json`, `SPELLINGS`); docs/corpus.md tells where they were seen. What is wrong
 or worth a look in a definition stands beside it, a line for each finding: severity, object, rule,
-field. A definition without such a file is without findings.
+field. A definition without such a file is without findings. What cannot be read at all has words
+beside it that its error must contain.
 """
 
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.engine.compile import compile_plan
 from penstock.language.catalogue import all_types, type_named
 from penstock.language.expressions.evaluator import has_expression
 from penstock.language.expressions.parser import parse
@@ -24,11 +26,13 @@ from penstock.language.validate import validate
 from penstock.model.definition import Definition
 from penstock.model.errors import DefinitionError
 from penstock.model.limits import AWS_LIMITS, Limits
+from penstock.model.times import HOUR_MS
 
 HERE = Path(__file__).parent
 FORMS = (".json", ".yaml")
 SOUND = sorted(p for p in (HERE / "definitions").iterdir() if p.suffix in FORMS)
 FAULTY = sorted(p for p in (HERE / "faulty").iterdir() if p.suffix in FORMS)
+UNREADABLE = sorted(p for p in (HERE / "unreadable").iterdir() if p.suffix in FORMS)
 TEMPLATES = [path for path in SOUND if path.stem.endswith(".template")]
 
 SPELLINGS = {
@@ -105,9 +109,23 @@ def test_a_faulty_definition_is_found_faulty(path: Path) -> None:
     assert any(line.startswith("error") for line in expected(path))
 
 
+@pytest.mark.parametrize("path", UNREADABLE, ids=name)
+def test_what_cannot_be_read_is_said_where_and_why(path: Path) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        read_definition(path.read_bytes())
+    for words in path.with_suffix(".error").read_text("utf-8").splitlines():
+        assert words in str(caught.value)
+
+
 @pytest.mark.parametrize("path", sorted({*SOUND} - {*TEMPLATES}), ids=name)
 def test_a_sound_definition_can_be_activated_as_it_is(path: Path) -> None:
     assert not [line for line in findings(definition_of(path), draft=False) if line[0] == "e"]
+
+
+@pytest.mark.parametrize("path", sorted({*SOUND} - {*TEMPLATES}), ids=name)
+def test_what_is_found_sound_can_be_planned(path: Path) -> None:
+    plan = compile_plan(definition_of(path), (), "df-1", 1, HOUR_MS, HOUR_MS)
+    assert plan.components
 
 
 @pytest.mark.parametrize("path", SOUND, ids=name)
@@ -125,7 +143,7 @@ def test_the_verdict_does_not_depend_on_the_form(path: Path) -> None:
     assert by_api == definition
 
 
-@pytest.mark.parametrize("path", [*SOUND, *FAULTY], ids=name)
+@pytest.mark.parametrize("path", [*SOUND, *FAULTY, *UNREADABLE], ids=name)
 def test_each_definition_says_what_it_shows(path: Path) -> None:
     text = path.read_text("utf-8")
     features = re.search(r'"?[Ff]eatures"?:\s*(\[.+?\]|(?:\n\s+- .+)+)', text)
