@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 OPENING = "#{"
 
+EXAMPLES = """\b
+Examples:
+  penstock eval '#{input.directoryPath}' --object Load --at 2026-03-01 FILE
+  penstock eval node.errorMessage --object Alarm --node Load --at 2026-03-01 \\
+      --runtime errorMessage='out of luck' FILE
+"""
+
 
 def parse_time(
     context: click.Context, option: click.Parameter, text: str | None
@@ -35,7 +42,7 @@ def parse_time(
         raise click.BadParameter(str(error), context, option) from error
 
 
-@click.command("eval")
+@click.command("eval", epilog=EXAMPLES)
 @click.argument("expression")
 @definition_argument
 @click.option("--object", "object_id", required=True, metavar="ID", help="As a field of this one.")
@@ -86,16 +93,11 @@ def command(
     reveal_secrets: bool,
     verbose: bool,
 ) -> None:
-    r"""Evaluate EXPRESSION as a field of an object in a definition, one value a line.
+    """Evaluate EXPRESSION as a field of an object in a definition, one value a line.
 
     EXPRESSION is a whole text with #{...} in it, or, where there is none, a bare expression:
     format(@scheduledStartTime, 'YYYY-MM-dd'). A schedule that starts at the first activation is
     taken to start at TIME.
-
-    \b
-    penstock eval '#{input.directoryPath}' --object Load --at 2026-03-01 pipeline.json
-    penstock eval 'node.errorMessage' --object Alarm --at 2026-03-01 --node Load \
-        --runtime errorMessage='out of luck' pipeline.json
     """
     from penstock.cli.contexts import Asked, occasion
     from penstock.cli.validate import extension, parameter_values

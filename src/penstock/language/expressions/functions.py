@@ -41,21 +41,6 @@ def call(name: str, arguments: tuple[Value, ...]) -> Value:
     return function.apply(*taken)
 
 
-def literal_fault(name: str, literals: tuple[Value | None, ...]) -> str | None:
-    """What is wrong with a call's literal arguments (None for the others), before any run."""
-    kinds = FUNCTIONS[name].parameters
-    try:
-        for number, (kind, value) in enumerate(zip(kinds, literals, strict=True), 1):
-            if value is not None:
-                _TAKERS[kind](value, name, number)
-        pattern = literals[1] if name == "format" else None
-        if isinstance(pattern, str):
-            format_joda(_SAMPLE, pattern)
-    except DefinitionError as error:
-        return str(error)
-    return None
-
-
 def argument_fault(name: str, number: int, value: Value) -> str | None:
     """What is wrong with one argument (counted from 1), or None."""
     kind = FUNCTIONS[name].parameters[number - 1]

@@ -58,6 +58,8 @@ def _pieces(pattern: str) -> tuple[Piece, ...]:
     """The pattern compiled; runs of plain numbers and text are one call of `str.format`."""
     if len(pattern) > LONGEST_PATTERN:
         raise DefinitionError(f"the pattern is longer than {LONGEST_PATTERN} characters")
+    if not pattern:
+        raise DefinitionError("the pattern is empty; one looks like 'YYYY-MM-dd'")
     pieces: list[Piece] = []
     for is_plain, run in groupby(_fragments(pattern), lambda each: isinstance(each, str)):
         if is_plain:
