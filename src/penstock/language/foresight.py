@@ -126,12 +126,19 @@ class Foresight:
             return "unknown"
         self._depth += 1
         try:
-            kinds = self.kinds_at(each.id)
+            kinds = self._kinds_within(each, key)
             return _joined([_text_kind(text, kinds) for text in each.strings(key)])
         except DefinitionError:
             return "unknown"
         finally:
             self._depth -= 1
+
+    def _kinds_within(self, each: ResolvedObject, key: str) -> KindOfPath:
+        """What names stand for in a field's own text, which may name a parameter like itself."""
+        passed_on = self._parameter(key)
+        if passed_on is None:
+            return self.kinds_at(each.id)
+        return lambda path: passed_on if path == (key,) else self.kind_of_path(each.id, path)
 
     def _parameter(self, name: str) -> Foreseen | None:
         """None if there is no such parameter."""

@@ -84,7 +84,7 @@ def add_periods(origin: datetime, period: Period, times: int) -> datetime:
         return origin + timedelta(milliseconds=period.count * times * _EXACT_MS[period.unit])
     except (ValueError, OverflowError) as error:
         raise DefinitionError(
-            f"{format_datetime(origin)} and {times} times {period} is outside the calendar, "
+            f"{times} times {period} from {format_datetime(origin)} is outside the calendar, "
             "which goes from year 1 to 9999"
         ) from error
 

@@ -174,66 +174,9 @@ def test_has_expression():
     assert not has_expression("${b} # {b}")
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("#{nope}", "no field or parameter 'nope'"),
-        ("#{input.nope}", "no field or parameter 'input.nope'"),
-        ("#{broken}", "cannot be had"),
-        ("#{formt(n, 'x')}", "Did you mean 'format'?"),
-        ("#{format(n)}", r"takes \(date, pattern\); 1 argument was"),
-        ("#{format(n, 'YYYY')}", "argument 1 of 'format' must be a date, not an integer"),
-        ("#{format('x', 'YYYY')}", "argument 1 of 'format' must be a date"),
-        ("#{format(@scheduledStartTime, 'T')}", "'T' is no letter"),
-        ("#{plusDays(@scheduledStartTime, 'x')}", "argument 2 of 'plusDays' must be an integer"),
-        ("#{plusPeriod(@scheduledStartTime, 'x')}", "must be a period"),
-        ("#{inTimeZone(@scheduledStartTime, '../etc')}", "must be a time zone"),
-        ("#{inTimeZone(@scheduledStartTime, 'America')}", "must be a time zone"),
-        ("#{makeDate(2011, 2, 30)}", "no such date"),
-        ("#{plusYears(@scheduledStartTime, 9999)}", "outside the calendar"),
-        ("#{@scheduledStartTime + 1}", "needs numbers, not a date"),
-        ("#{'a' * 2}", "needs numbers, not a text"),
-        ("#{1 / 0}", "division by zero"),
-        ("#{1.0 / 0}", "division by zero"),
-        ("#{10 ^ 400}", "no number that fits"),
-        ("#{(0-8) ^ 0.5}", "no number that fits"),
-        ("#{9223372036854775807 + 1}", "no number that fits"),
-        ("#{99999999999999999999}", "greater than"),
-        ("#{}", "expression is empty"),
-        ("#{1 +}", "a value is expected"),
-        ("#{1 2}", "an operator or '}'"),
-        ("#{(1}", r"'\)' is expected"),
-        ("#{1", "'}' is missing"),
-        ("#{'a}", "' is missing"),
-        ("#{a$b}", "'\\$' has no meaning"),
-        ("#{5.x}", "only a name has fields"),
-        ("#{" + "(" * 1000 + "1" + ")" * 1000 + "}", "nested more than"),
-        ("#{" + "-" * 1000 + "1}", "nested more than"),
-        ("#{n" + ".x" * 1000 + "}", "steps follow one another"),
-        ("#{" + "n+" * 20_000 + "n}", "longer than"),
-        ("#{" + "myList+" * 2_000 + "''}", "too large"),
-    ],
-)
-def test_errors(text: str, problem: str):
-    with pytest.raises(ExpressionError, match=problem):
-        values(text)
-
-
-def test_an_error_marks_its_place():
-    with pytest.raises(ExpressionError) as caught:
-        values("s3://bucket/#{format(nope, 'YYYY')}/x")
-    first, second = str(caught.value).split("\n")[1:]
-    assert first[second.index("^") :].startswith("nope")
-    assert caught.value.at == len("s3://bucket/#{format(")
-
-
-def test_an_error_in_a_long_text_shows_only_the_part_around_it():
-    with pytest.raises(ExpressionError) as caught:
-        values("x\n" * 5_000 + "#{nope}" + "y" * 5_000)
-    lines = str(caught.value).split("\n")
-    assert len(lines) == 3
-    assert lines[1][lines[2].index("^") :].startswith("nope")
-    assert all(len(line) < 100 for line in lines)
+def test_what_a_context_says_is_the_error():
+    with pytest.raises(ExpressionError, match="cannot be had"):
+        values("#{broken}")
 
 
 def test_a_long_text_with_many_expressions_is_one_value():

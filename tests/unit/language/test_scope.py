@@ -79,6 +79,30 @@ def test_names(text: str, expected: list[str]):
     assert evaluate_to_strings(text, COPY) == expected
 
 
+def test_ids_names_types_and_references_are_taken_as_they_stand():
+    world = resolved(
+        {"id": "A#{1}", "name": "n#{2}", "type": "#{3}", "to": {"ref": "B#{4}"}},
+        {"id": "B#{4}", "myX": "x"},
+    )
+    scope = ObjectScope(world, "A#{1}")
+    assert evaluate_to_strings("#{id} #{name} #{type} #{to} #{to.myX}", scope) == [
+        "A#{1} n#{2} #{3} B#{4} x"
+    ]
+
+
+def test_lists_of_values_are_one_list():
+    world = resolved({"id": "A", "my1": ["1", "2"], "my2": "3", "myAll": ["#{my1}", "#{my2}"]})
+    assert ObjectScope(world, "A").values("myAll") == ["1", "2", "3"]
+    assert ObjectScope(world, "A").field_texts("x", "-#{myAll}-") == ["-1-", "-2-", "-3-"]
+
+
+def test_a_list_of_numbers_counts_element_by_element():
+    world = resolved(
+        {"id": "A"}, parameters=[{"id": "my_", "type": "Integer", "default": ["1", "2"]}]
+    )
+    assert evaluate("#{my_ * 10 + 1}", ObjectScope(world, "A")) == [11, 21]
+
+
 def test_a_runtime_date_stays_a_date():
     assert evaluate("#{@scheduledStartTime}", COPY) == [MOMENT]
 
@@ -191,6 +215,50 @@ def test_chains_of_doubled_references_are_evaluated_once_each(last: object, prob
     world = resolved(*objects, {"id": "n25", "myValue": last})
     with pytest.raises(DefinitionError, match=problem):
         ObjectScope(world, "n0").values("myValue")
+
+
+def test_an_error_in_another_field_says_where():
+    world = resolved(
+        {"id": "A", "to": {"ref": "B"}, "myX": "#{to.myY}", "myP": "#{myBroken}"},
+        {"id": "B", "myY": "x #{nope}", "*myZ": "sesame #{nope}"},
+        values={"myBroken": "#{1/0}"},
+    )
+    scope = ObjectScope(world, "A")
+    with pytest.raises(DefinitionError) as caught:
+        scope.values("myX")
+    assert str(caught.value) == (
+        "in 'myY' of 'B': there is no field or parameter 'nope' at 'B'.\n  x #{nope}\n      ^"
+    )
+    with pytest.raises(DefinitionError, match=r"^in the parameter 'myBroken': division by zero"):
+        scope.values("myP")
+    with pytest.raises(DefinitionError) as caught:
+        evaluate("#{to.*myZ}", scope)
+    assert "sesame" not in str(caught.value)
+    assert "in '*myZ' of 'B': there is no field or parameter 'nope'" in str(caught.value)
+
+
+def test_only_a_node_may_lack_what_its_type_has():
+    alarm = ObjectScope(WORLD, "Alarm", node=COPY)
+    assert evaluate_to_strings("[#{node.attemptTimeout}]", alarm) == ["[]"]
+    assert evaluate("#{node.input.dataFormat + 'x'}", alarm) == ["x"]
+    for text in ("#{node.nonsense}", "#{node.directoryPath}"):
+        with pytest.raises(DefinitionError, match="there is no field"):
+            evaluate(text, alarm)
+    # Elsewhere nothing is made of nothing: rm -r #{output.directoryPath}/*
+    for text in ("#{attemptTimeout}", "#{input.dataFormat}"):
+        with pytest.raises(DefinitionError, match="there is no field"):
+            evaluate(text, COPY)
+
+
+def test_a_parameter_without_a_value_is_told_from_a_name_that_is_not_known():
+    world = resolved({"id": "A"}, parameters=[{"id": "*myX"}])
+    with pytest.raises(DefinitionError, match=r"the parameter '\*myX' has no value"):
+        evaluate("#{myX}", ObjectScope(world, "A"))
+
+
+def test_more_may_be_known_of_an_instance_and_of_its_node():
+    alarm = ObjectScope(WORLD, "Alarm", RUN, node=COPY).knowing({"errorMessage": "boom"})
+    assert evaluate_to_strings("#{node.errorMessage} #{node.@pipelineId}", alarm) == ["boom df-1"]
 
 
 def test_an_unknown_object_has_no_scope():

@@ -67,6 +67,7 @@ _HINTS = {
     "<>=!?|&": "; an expression can neither compare nor choose",
     "[]": "; a list is used whole, its values cannot be picked",
     "%": "; the operators are + - * / ^",
+    "@": "; '@' begins a runtime field's name, such as @scheduledStartTime",
     "{$": "; a name stands alone: #{myName}",
 }
 """What those who write such a character had in mind."""

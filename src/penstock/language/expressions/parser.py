@@ -130,10 +130,6 @@ class _Parser:
         self._next += 1
         return True
 
-    def _expect(self, mark: str) -> None:
-        if not self._take_mark(mark):
-            raise self._unexpected(f"{mark!r}")
-
     def _unexpected(self, wanted: str) -> Fault:
         token = self._peek()
         found = "the end of the expression" if token.kind == "}" else f"{token.text!r}"
@@ -212,13 +208,16 @@ class _Parser:
             case "(":
                 self._take()
                 node = self._nested(self._sum)
-                self._expect(")")
+                if not self._take_mark(")"):
+                    raise self._unexpected("an operator or ')'")
                 return node
             case "name" | "*":
                 name = self._name("a name")
                 if self._take_mark("("):
                     return self._call(name, token.at, ())
                 return Name((name,), token.at)
+        if token.kind == ".":
+            raise Fault(token.at, "a decimal begins with a digit: 0.5 and not .5")
         raise self._unexpected("a value")
 
     def _integer_or_period(self) -> Node:
@@ -238,7 +237,8 @@ class _Parser:
             arguments.append(self._nested(self._sum))
             while self._take_mark(","):
                 arguments.append(self._nested(self._sum))
-            self._expect(")")
+            if not self._take_mark(")"):
+                raise self._unexpected("an operator, ',' or ')'")
         function = FUNCTIONS.get(name)
         if function is None:
             guess = did_you_mean(nearest(name, FUNCTIONS)) or _ALL_FUNCTIONS
