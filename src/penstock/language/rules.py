@@ -14,6 +14,7 @@ class Rule(StrEnum):
     TOO_MANY_OBJECTS = "too-many-objects"
     TOO_MANY_PARAMETERS = "too-many-parameters"
     TOO_MUCH_INHERITED = "too-much-inherited"
+    TOO_INTRICATE = "too-intricate"
     MISSING_ID = "missing-id"
     MISSING_NAME = "missing-name"
     DUPLICATE_ID = "duplicate-id"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from penstock.language.checks.advice import check_advice
 from penstock.language.checks.backfill import check_backfill
 from penstock.language.checks.early import check_early
+from penstock.language.checks.effort import Effort
 from penstock.language.checks.expressions import check_expressions
 from penstock.language.checks.fields import check_fields
 from penstock.language.checks.flow import check_flow
@@ -26,6 +27,7 @@ from penstock.language.checks.subject import (
 )
 from penstock.language.checks.workers import check_workers
 from penstock.language.resolve import objects_by_id, parent_faults, parents_of, resolve_leniently
+from penstock.language.rules import Rule
 from penstock.model.definition import Definition, Findings, ParameterValue
 from penstock.model.limits import Limits
 from penstock.model.times import Instant
@@ -50,6 +52,13 @@ CHECKS: tuple[Callable[[Subject, Report], None], ...] = (
     check_advice,
 )
 """Every check, in the order in which an object's findings are listed."""
+
+
+TOO_INTRICATE = (
+    "the names in expressions lead to so many others, over so many objects, that not all were "
+    "looked at; what was left out shows when it runs. Expressions that thousands of objects "
+    "inherit are the usual cause: work their values out once, in a parameter"
+)
 
 
 def validate(
@@ -78,6 +87,7 @@ def validate(
         referrers=referrers_of(resolved),
         limits=limits,
         guesser=Guesser(),
+        effort=Effort(),
         by_type=ids_by_type(resolved),
         parents=parents,
         cut=parent_faults(parents),
@@ -89,4 +99,6 @@ def validate(
     report = Report()
     for check in CHECKS:
         check(subject, report)
+    if subject.effort.is_spent:
+        report.warning("", Rule.TOO_INTRICATE, TOO_INTRICATE)
     return report.findings(each.id for each in definition.pipeline_objects)

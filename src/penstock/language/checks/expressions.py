@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import islice
 from typing import NamedTuple
 
 from penstock.language.catalogue import all_types
@@ -20,11 +21,13 @@ from penstock.language.wording import did_you_mean, listed, shorten
 REFERRING_KEYS = frozenset({"onFail", "onSuccess", "onLateAction", "precondition"})
 """The fields by which an object becomes the `node` of another."""
 
-MOST_FOLLOWED = 500
+MOST_TARGETS = 100
 """Objects that one name is followed to; what lies beyond shows at run time."""
 
-MOST_INHERITED_TEXTS = 200_000
-"""Inherited texts that are looked at, each for each heir; what lies beyond shows at run time."""
+MOST_PROBLEMS = 10
+"""Problems of one text that are told; who mends them will look again."""
+
+_CHARACTERS_PER_STEP = 3
 
 
 class _Problem(NamedTuple):
@@ -48,7 +51,6 @@ def check_expressions(subject: Subject, report: Report) -> None:
     """The syntax of what each object says itself, kinds and names in all that it evaluates."""
     names = _Names(subject)
     found: dict[_Found, list[str]] = {}
-    left = MOST_INHERITED_TEXTS
     for each in subject.resolved.objects.values():
         for key, fields in each.fields.items():
             own = key in each.own
@@ -60,8 +62,7 @@ def check_expressions(subject: Subject, report: Report) -> None:
                 text = field.string_value
                 if text is None or not has_expression(text):
                     continue
-                left -= not own
-                if left < 0:
+                if not own and not subject.effort.afford(len(text) // _CHARACTERS_PER_STEP):
                     continue
                 owner = each.id if own else subject.owner(each, key)
                 for problem in names.problems(each, key, text, own):
@@ -95,6 +96,8 @@ class _Names:
                 for object_id, referrers in subject.referrers.items()
             },
         )
+        resolved = subject.resolved
+        self._parameters = frozenset({*resolved.parameters, *resolved.parameter_types})
 
     def problems(self, each: ResolvedObject, key: str, text: str, own: bool) -> list[_Problem]:
         """All that is wrong with a text in an object that has it."""
@@ -102,10 +105,11 @@ class _Names:
         if isinstance(template, ExpressionError):
             # Where the text is inherited its owner has the error already.
             return [_Problem(template.at, template.problem, Rule.EXPRESSION)] if own else []
-        wrong = [] if each.type is None else list(self._unknown(each, key, template))
+        names = () if each.type is None else self._unknown(each, key, template)
+        wrong = list(islice(names, MOST_PROBLEMS))
         kinds = self._foresight.kinds_at(each.id)
         wrong += [_Problem(at, what, Rule.EXPRESSION) for at, what in faults(template, kinds)]
-        return wrong
+        return wrong[:MOST_PROBLEMS]
 
     def _unknown(self, each: ResolvedObject, key: str, template: Template) -> Iterator[_Problem]:
         for part in template.parts:
@@ -138,7 +142,8 @@ class _Names:
             return text, Rule.UNKNOWN_NAME
         if "node" in rest:
             return None  # the referrer's referrer: rare, and following all could take for ever
-        for referrer in self._subject.referrers.get(each.id, ())[:MOST_FOLLOWED]:
+        for referrer in self._subject.referrers.get(each.id, ())[:MOST_TARGETS]:
+            self._subject.effort.afford(1)
             owner = self._subject.resolved.objects[referrer.object_id]
             if referrer.key not in REFERRING_KEYS or owner.type is None:
                 continue
@@ -163,14 +168,18 @@ class _Names:
             for target in targets.values():
                 for reference in (target.id,) if key == "parent" else target.refs(key):
                     at = self._subject.resolved.objects.get(reference)
-                    if at is None or len(following) >= MOST_FOLLOWED:
+                    if at is None or len(following) >= MOST_TARGETS:
                         return None  # a missing object is reported with the references
+                    if not self._subject.effort.afford(1):
+                        return None
                     following[reference] = at
             if not following:
                 return self._no_reference(list(targets.values()), key), Rule.UNKNOWN_NAME
             targets = following
-        problems = [self._name(target, path[-1], origin) for target in targets.values()]
-        return (str(problems[0]), Rule.UNKNOWN_NAME) if all(problems) else None
+        if any(self._knows(target, path[-1]) for target in targets.values()):
+            return None
+        first = targets[min(targets)]
+        return str(self._name(first, path[-1], origin)), Rule.UNKNOWN_NAME
 
     def _no_reference(self, owners: Sequence[ResolvedObject], key: str) -> str:
         where = listed(sorted(owner.id for owner in owners))
@@ -182,12 +191,8 @@ class _Names:
 
     def _name(self, each: ResolvedObject, name: str, origin: ResolvedObject) -> str | None:
         """What to say of a name that an object does not know; None if it does."""
-        if name in ("id", "name") or name in each.fields or is_runtime_field(each, name):
+        if self._knows(each, name):
             return None
-        resolved = self._subject.resolved
-        for parameter in (name, f"*{name}"):
-            if parameter in resolved.parameters or parameter in resolved.parameter_types:
-                return None
         where = "" if each is origin else f" at {each.id!r}"
         if name.startswith("@"):
             guess = did_you_mean(self._subject.guesser.nearest(name, _runtime_names()))
@@ -196,13 +201,17 @@ class _Names:
             return f"{name!r} is not given{where}, so there is nothing to put here; give it a value"
         return f"there is no field or parameter {name!r}{where}.{self._guess(each, name)}"
 
+    def _knows(self, each: ResolvedObject, name: str) -> bool:
+        if name in ("id", "name") or name in each.fields or is_runtime_field(each, name):
+            return True
+        return name in self._parameters or f"*{name}" in self._parameters
+
     def _guess(self, each: ResolvedObject, name: str) -> str:
-        parameters = {*self._subject.resolved.parameters, *self._subject.resolved.parameter_types}
         if not is_user_field(name):
-            return self._subject.guesser.sentence(name, {*each.fields, *parameters})
+            return self._subject.guesser.sentence(name, each.fields, self._parameters)
         # Fields of the type look like it (myScriptUri, scriptUri) and are not meant.
         own = {key for key in each.fields if is_user_field(key)}
-        guess = self._subject.guesser.sentence(name, own | parameters)
+        guess = self._subject.guesser.sentence(name, own, self._parameters)
         return (
             guess
             or f' Declare it: "parameters": [{{"id": "{name}", …}}], or give the '

@@ -13,6 +13,7 @@ MOST_COMPARISONS = 20_000
 objects, compared with each of thousands of ids, would take minutes."""
 
 _LONGEST = 100
+_MOST_INDEXES = 4
 
 
 class Guesser:
@@ -22,21 +23,25 @@ class Guesser:
         self._left = MOST_COMPARISONS
         self._indexes: dict[int, tuple[Collection[str], Mapping[str, str]]] = {}
 
-    def sentence(self, name: str, candidates: Collection[str]) -> str:
+    def sentence(self, name: str, *candidates: Collection[str]) -> str:
         """The guess as a sentence with a leading space, empty without one."""
-        return did_you_mean(self.nearest(name, candidates))
+        return did_you_mean(self.nearest(name, *candidates))
 
-    def nearest(self, name: str, candidates: Collection[str]) -> str | None:
-        """The nearest candidate, or None."""
-        if len(name) > _LONGEST:
+    def nearest(self, name: str, *candidates: Collection[str]) -> str | None:
+        """The nearest candidate, or None.
+
+        A large collection should be the same one each time, since its index is kept.
+        """
+        count = sum(map(len, candidates))
+        if len(name) > _LONGEST or not count:
             return None
-        if len(candidates) > FEW:
-            close = self._one_slip_away(name, candidates)
-            self._left -= len(candidates)
-            if close is not None or self._left < 0:
-                return close
+        if count > FEW:
+            close = [self._one_slip_away(name, each) for each in candidates if len(each) > FEW]
+            self._left -= count
+            if self._left < 0 or any(close):
+                return next(filter(None, close), None)
         # Sorted, so that the order of the objects does not choose among equals.
-        return nearest(name, sorted(candidates))
+        return nearest(name, sorted({text for each in candidates for text in each}))
 
     def _one_slip_away(self, name: str, candidates: Collection[str]) -> str | None:
         """A candidate that differs by one letter: wrong, missing, one too many, two swapped.
@@ -47,6 +52,8 @@ class Guesser:
         held, index = self._indexes.get(id(candidates), (None, {}))
         if held is not candidates:
             index = _index(candidates)
+            if len(self._indexes) >= _MOST_INDEXES:
+                self._indexes.clear()
             # The collection is held too, so that its id stays its own.
             self._indexes[id(candidates)] = (candidates, index)
         found = (index.get(text) for text in _shortened(name.lower()))

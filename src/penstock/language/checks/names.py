@@ -13,8 +13,8 @@ from penstock.language.scope import is_runtime_field
 FIXED_RUNTIME_FIELDS = frozenset({"@id", "@pipelineId", "@version", "@sphere"})
 """Runtime fields that do not differ from one interval to the next."""
 
-MOST_FOLLOWED = 200
-"""Fields that are looked into for the runtime names behind one text."""
+MOST_TARGETS = 20
+"""Objects that one step of a path is followed to."""
 
 
 def names_in(subject: Subject, text: str) -> Iterator[Name]:
@@ -35,10 +35,12 @@ def runtime_names(subject: Subject, each: ResolvedObject, key: str, text: str) -
     """
     seen: set[tuple[str, str]] = set()
     waiting = [(each, key, text)]
-    while waiting and len(seen) < MOST_FOLLOWED:
+    while waiting and subject.effort.afford(1):
         owner, field, current = waiting.pop()
         for name in names_in(subject, current):
             for target in _targets(subject, owner, name.path[:-1]):
+                if not subject.effort.afford(1):
+                    return
                 last = name.path[-1]
                 if (target.id, last) in seen or (target is owner and last == field):
                     continue
@@ -56,6 +58,6 @@ def _targets(
     if not path or path == ("parent",):
         yield owner
     elif len(path) == 1:
-        for reference in owner.refs(path[0])[:MOST_FOLLOWED]:
+        for reference in owner.refs(path[0])[:MOST_TARGETS]:
             if reference in subject.resolved.objects:
                 yield subject.resolved.objects[reference]

@@ -99,26 +99,30 @@ def _value_faults(subject: Subject, parameter: ParameterObject) -> Iterator[Faul
         )
         yield Fault(Rule.PARAMETER_VALUE, text)
     # A default that another value covers up is wrong all the same.
-    defaults = [a.string_value for a in parameter.attributes if a.key == "default"]
+    defaults = {a.string_value: None for a in parameter.attributes if a.key == "default"}
+    allowed = frozenset(a.string_value for a in parameter.attributes if a.key == "allowedValues")
     for value in dict.fromkeys((*values, *defaults)):
-        what = "default" if value in defaults else None
-        fault = _value_fault(subject, parameter, value)
+        fault = _value_fault(subject, parameter, value, allowed)
         if fault is not None:
+            what = "default" if value in defaults else None
             yield Fault(Rule.PARAMETER_VALUE, f"{'default' if what else 'value'}: {fault}", what)
+            break  # of a long list the first will do
 
 
-def _value_fault(subject: Subject, parameter: ParameterObject, value: str) -> str | None:
+def _value_fault(
+    subject: Subject, parameter: ParameterObject, value: str, allowed: frozenset[str]
+) -> str | None:
     # A secret's value must not stand in an error text, and what it may be tells much of it.
     hidden = parameter.id.startswith("*")
     shown = "it" if hidden else repr(shorten(value))
     if has_expression(value):
         return _expression_fault(value, hidden)
-    allowed = [a.string_value for a in parameter.attributes if a.key == "allowedValues"]
     if allowed and value not in allowed:
         if hidden:
             return "it is not among the 'allowedValues'"
-        guess = did_you_mean(nearest(value, allowed))
-        return f"{shown} is not among the allowed values {listed(allowed, 'and')}.{guess}"
+        guess = subject.guesser.sentence(value, allowed)
+        words = [a.string_value for a in parameter.attributes if a.key == "allowedValues"]
+        return f"{shown} is not among the allowed values {listed(words, 'and')}.{guess}"
     kind = (parameter.attribute("type") or "String").strip().lower()
     if kind in _NUMBERS and value_fault("", value, _NUMBERS[kind], subject.limits) is not None:
         wanted = "a whole number such as '3'" if kind == "integer" else "a number such as '0.5'"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from penstock.language.catalogue import ObjectType, all_types, type_named
+from penstock.language.checks.effort import Effort
 from penstock.language.checks.guesses import Guesser
 from penstock.language.expressions import has_expression
 from penstock.language.expressions.errors import ExpressionError
@@ -53,6 +54,7 @@ class Subject(Struct, frozen=True):
     referrers: Mapping[str, tuple[Referrer, ...]]
     limits: Limits
     guesser: Guesser
+    effort: Effort
     by_type: Mapping[str, tuple[str, ...]]
     parents: Parents
     cut: Mapping[str, ParentFault] = {}
@@ -112,11 +114,14 @@ class Subject(Struct, frozen=True):
         """What a text of a field comes to before any run; None if only a run can tell."""
         if not has_expression(text):
             return [text]
+        scope = ObjectScope(self.resolved, each.id, runtime_known=False)
+        scope.budget.left = granted = min(scope.budget.left, self.effort.left)
         try:
-            scope = ObjectScope(self.resolved, each.id, runtime_known=False)
             return scope.field_texts(key, text)
         except DefinitionError:
             return None
+        finally:
+            self.effort.afford(granted - scope.budget.left)
 
     def tells_secret(self, text: str) -> bool:
         """Whether a text that was evaluated has a secret in it."""
