@@ -186,7 +186,7 @@ class _Evaluation:
         values = self.node(node.operand)
         self._charge(node.at, len(values))
         try:
-            return [-_number(value, "-") for value in values]
+            return [negate(value) for value in values]
         except DefinitionError as error:
             raise Fault(node.at, str(error)) from error
 
@@ -215,6 +215,11 @@ def operate(operator: str, left: Value, right: Value) -> Value:
         raise DefinitionError("division by zero") from error
     except (OverflowError, ValueError) as error:
         raise DefinitionError(f"the result of {operator!r} is no number that fits") from error
+
+
+def negate(value: Value) -> Value:
+    """A number with the other sign."""
+    return -_number(value, "-")
 
 
 def _divide(a: float, b: float) -> float:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
-from penstock.language.expressions.evaluator import operand_fault, operate
+from penstock.language.expressions.evaluator import negate, operand_fault, operate
 from penstock.language.expressions.functions import (
     FUNCTIONS,
     argument_fault,
@@ -131,7 +131,9 @@ class _Foresight:
     def _negation(self, node: Negation) -> Foreseen:
         operand = self.node(node.operand)
         try:
-            return _operated("-", Known((0,)), operand)
+            if isinstance(operand, Known):
+                return Known(tuple(map(negate, operand.values)))
+            return _operated("-", "integer", operand)
         except DefinitionError as error:
             return self._fail(node.at, str(error))
 
