@@ -17,6 +17,7 @@ COMMANDS = {
     "schema": "penstock.cli.schema",
     "convert": "penstock.cli.convert",
     "eval": "penstock.cli.evaluate",
+    "diff": "penstock.cli.diff",
     "status": "penstock.cli.status",
     "keys": "penstock.cli.keys",
 }

@@ -1,0 +1,290 @@
+"""What differs between two definitions, and what of it an activated pipeline may not have.
+
+Compared is what is meant, not how it is spelled: the order of objects, of fields and of references
+that are only a set is no difference, nor is `1 Hour` for `1 hours`. Secrets are masked. The rules
+for edits are the guide's, "Editing Your Pipeline", "Limitations".
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct
+
+from penstock.language.catalogue import FieldType, fields_of_any_type, type_named
+from penstock.language.expressions import has_expression
+from penstock.language.periods import parse_datetime, parse_period
+from penstock.language.resolve import Resolved, objects_by_id, resolve_leniently
+from penstock.language.scope import ObjectScope
+from penstock.model.definition import (
+    Definition,
+    Field,
+    ParameterObject,
+    ParameterValue,
+    PipelineObject,
+)
+from penstock.model.errors import DefinitionError
+
+MASK = "********"
+"""What stands for a secret."""
+
+FIXED_SCHEDULE_FIELDS = ("period", "startDateTime", "startAt")
+"""What says when the intervals of a Schedule begin, and so cannot change under running ones."""
+
+ORDERED_REFERENCES = frozenset({"input", "output"})
+"""References whose order counts: INPUT1_STAGING_DIR is the first."""
+
+_SHORTEST_STRUCK_OUT = 4
+"""Shorter secrets would strike out parts of words; they are masked where they stand alone."""
+
+Part = Literal["object", "parameter", "value"]
+
+
+class Change(Struct, frozen=True):
+    """One difference: a field of an object, an attribute of a parameter, or a parameter's value.
+
+    With `field` None the object or parameter itself was added (`before` is empty) or removed.
+    `before` and `after` are JSON texts, fit to be shown. `forbidden` says why an activated
+    pipeline may not have the change and what to do instead; None if it may.
+    """
+
+    part: Part
+    id: str
+    field: str | None
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    forbidden: str | None = None
+
+    @property
+    def kind(self) -> Literal["added", "removed", "changed"]:
+        """Which of the three it is."""
+        if not self.before:
+            return "added"
+        return "changed" if self.after else "removed"
+
+
+def differences(old: Definition, new: Definition) -> tuple[Change, ...]:
+    """All changes from one definition to the other: objects in order, parameters, values."""
+    comparison = _Comparison(old, new)
+    return (*comparison.objects(), *comparison.parameters(), *comparison.values())
+
+
+class _Comparison:
+    """The two definitions, by id and as they resolve, and the secrets of both."""
+
+    def __init__(self, old: Definition, new: Definition) -> None:
+        self._old, self._new = old, new
+        self._before, self._after = objects_by_id(old), objects_by_id(new)
+        self._secrets = _secrets(old) | _secrets(new)
+        # Longer ones first, so that none is struck out in part only.
+        self._struck_out = sorted(
+            (each for each in self._secrets if len(each) >= _SHORTEST_STRUCK_OUT),
+            key=lambda each: (-len(each), each),
+        )
+        self._resolved = resolve_leniently(old), resolve_leniently(new)
+
+    def objects(self) -> Iterator[Change]:
+        """Removed and changed objects in the old order, then the added ones."""
+        for object_id, item in self._before.items():
+            if object_id in self._after:
+                yield from self._fields(item, self._after[object_id])
+            else:
+                yield from self._whole(item, added=False)
+        for object_id, item in self._after.items():
+            if object_id not in self._before:
+                yield from self._whole(item, added=True)
+
+    def _whole(self, item: PipelineObject, added: bool) -> Iterator[Change]:
+        """An object that is in one definition only, with its fields."""
+        forbidden = None if added else _REMOVED
+        yield Change("object", item.id, None, *_sides(_json(item.name), added), forbidden)
+        for key in dict.fromkeys(field.key for field in item.fields):
+            taken = [ref for ref in item.refs(key) if ref in self._before]
+            forbidden = _TAKEN.format(taken[0]) if added and key == "output" and taken else None
+            yield Change("object", item.id, key, *_sides(self._shown(item, key), added), forbidden)
+
+    def _fields(self, old: PipelineObject, new: PipelineObject) -> Iterator[Change]:
+        if old.name != new.name:
+            yield Change("object", old.id, "name", _json(old.name), _json(new.name))
+        known = self._types(old)
+        for key in dict.fromkeys(field.key for field in (*old.fields, *new.fields)):
+            if _values(old, key, known) != _values(new, key, known):
+                before, after = self._shown(old, key), self._shown(new, key)
+            elif key in FIXED_SCHEDULE_FIELDS and self._is_schedule(old.id):
+                before, after = self._evaluated(old, key)
+                if before == after:
+                    continue
+            else:
+                continue
+            yield Change("object", old.id, key, before, after, self._forbidden(old, new, key))
+
+    def _types(self, item: PipelineObject) -> Mapping[str, FieldType]:
+        resolved = self._resolved[0].objects[item.id]
+        object_type = type_named(resolved.type) if resolved.type is not None else None
+        return object_type.fields if object_type is not None else fields_of_any_type()
+
+    def _is_schedule(self, object_id: str) -> bool:
+        return self._resolved[0].objects[object_id].type == "Schedule"
+
+    def _forbidden(self, old: PipelineObject, new: PipelineObject, key: str) -> str | None:
+        if _references(old, key) != _references(new, key):
+            return _REFERENCE
+        if key in FIXED_SCHEDULE_FIELDS and self._is_schedule(old.id):
+            return _PERIOD if key == "period" else _START
+        return None
+
+    def _evaluated(self, item: PipelineObject, key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What a field comes to in both: the same expression may bring another period."""
+        before, after = (_known(resolved, item.id, key) for resolved in self._resolved)
+        return self._texts(key, before), self._texts(key, after)
+
+    def _shown(self, item: PipelineObject, key: str) -> tuple[str, ...]:
+        return tuple(self._show(field) for field in item.fields if field.key == key)
+
+    def _show(self, field: Field) -> str:
+        if field.ref_value is not None:
+            return json.dumps({"ref": field.ref_value}, ensure_ascii=False)
+        return self._texts(field.key, (field.string_value or "",))[0]
+
+    def _texts(self, key: str, texts: Iterable[str]) -> tuple[str, ...]:
+        """Texts of a field or parameter of that name as JSON, with what is secret masked."""
+        if key.startswith("*"):
+            return tuple(json.dumps(MASK) for _ in texts)
+        return tuple(json.dumps(self._masked(text), ensure_ascii=False) for text in texts)
+
+    def _masked(self, text: str) -> str:
+        if text in self._secrets:
+            return MASK
+        for secret in self._struck_out:
+            text = text.replace(secret, MASK)
+        return text
+
+    def parameters(self) -> Iterator[Change]:
+        """Declarations that came, went, or say something else."""
+        before = {each.id: each for each in self._old.parameter_objects}
+        after = {each.id: each for each in self._new.parameter_objects}
+        for parameter_id in dict.fromkeys((*before, *after)):
+            old, new = before.get(parameter_id), after.get(parameter_id)
+            if old is None or new is None:
+                sides = _sides(_json(parameter_id), added=old is None)
+                yield Change("parameter", parameter_id, None, *sides)
+            keys = [a.key for each in (old, new) if each is not None for a in each.attributes]
+            for key in dict.fromkeys(keys):
+                was, now = _attribute(old, key), _attribute(new, key)
+                if was != now:
+                    name = parameter_id if key in ("default", "allowedValues") else key
+                    shown = self._texts(name, was), self._texts(name, now)
+                    yield Change("parameter", parameter_id, key, *shown)
+
+    def values(self) -> Iterator[Change]:
+        """Values given to parameters."""
+        before, after = _by_id(self._old.parameter_values), _by_id(self._new.parameter_values)
+        for parameter_id in dict.fromkeys((*before, *after)):
+            was, now = before.get(parameter_id, ()), after.get(parameter_id, ())
+            if was != now:
+                shown = self._texts(parameter_id, was), self._texts(parameter_id, now)
+                yield Change("value", parameter_id, None, *shown)
+
+
+_REMOVED = (
+    "an object cannot be removed once the pipeline is activated; put it back, or make a new "
+    "pipeline"
+)
+_TAKEN = (
+    "the object {!r} is part of the activated pipeline and cannot be the output of a new one; give "
+    "the new one a data node of its own"
+)
+_REFERENCE = (
+    "references of an object cannot change once the pipeline is activated; put it back, or add a "
+    "new object that has the reference"
+)
+_PERIOD = (
+    "a schedule's period cannot change once the pipeline is activated; put it back, or add a new "
+    "schedule for new objects"
+)
+_START = (
+    "a schedule's start cannot change once the pipeline is activated; put it back, and give the "
+    "new start to activate-pipeline (--start-timestamp)"
+)
+
+
+Texts = tuple[str, ...]
+
+
+def _json(text: str) -> Texts:
+    return (json.dumps(text, ensure_ascii=False),)
+
+
+def _sides(texts: Texts, added: bool) -> tuple[Texts, Texts]:
+    """Before and after of something that is on one side only."""
+    return ((), texts) if added else (texts, ())
+
+
+def _secrets(definition: Definition) -> frozenset[str]:
+    """The texts of all fields and parameters whose names begin with `*`."""
+    found = {f.string_value for o in definition.pipeline_objects for f in o.fields if _star(f.key)}
+    found.update(v.string_value for v in definition.parameter_values if _star(v.id))
+    found.update(
+        attribute.string_value
+        for parameter in definition.parameter_objects
+        for attribute in parameter.attributes
+        if _star(parameter.id) and attribute.key in ("default", "allowedValues")
+    )
+    return frozenset(text for text in found if text and not has_expression(text))
+
+
+def _star(name: str) -> bool:
+    return name.startswith("*")
+
+
+def _known(resolved: Resolved, object_id: str, key: str) -> tuple[str, ...]:
+    """A field's texts, evaluated as far as the definition's own values allow."""
+    texts: list[str] = []
+    for text in resolved.objects[object_id].strings(key):
+        try:
+            scope = ObjectScope(resolved, object_id, runtime_known=False)
+            texts.extend(scope.field_texts(key, text))
+        except DefinitionError:
+            texts.append(text)  # a value is yet to come, or it is faulty: validation's matter
+    return tuple(_as_meant(text, fields_of_any_type().get(key)) for text in texts)
+
+
+def _values(item: PipelineObject, key: str, known: Mapping[str, FieldType]) -> object:
+    """A field's values in a form that is equal where the same is meant."""
+    field_type = known.get(key)
+    if key == "type":
+        return [text.lower() for text in item.strings(key)]
+    return [_as_meant(text, field_type) for text in item.strings(key)], _references(item, key)
+
+
+def _references(item: PipelineObject, key: str) -> Sequence[str]:
+    references = item.refs(key)
+    return references if key in ORDERED_REFERENCES else sorted(references)
+
+
+_CANONICAL: Mapping[str, Callable[[str], str]] = {
+    "period": lambda text: str(parse_period(text)),
+    "datetime": lambda text: str(parse_datetime(text)),
+    "enumeration": lambda text: text.strip().lower(),
+    "boolean": lambda text: text.strip().lower(),
+}
+
+
+def _as_meant(text: str, field_type: FieldType | None) -> str:
+    canonical = _CANONICAL.get(field_type.kind) if field_type is not None else None
+    try:
+        return canonical(text) if canonical is not None else text
+    except DefinitionError:
+        return text
+
+
+def _attribute(parameter: ParameterObject | None, key: str) -> tuple[str, ...]:
+    attributes = parameter.attributes if parameter is not None else ()
+    return tuple(each.string_value for each in attributes if each.key == key)
+
+
+def _by_id(values: Iterable[ParameterValue]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for each in values:
+        found[each.id] = (*found.get(each.id, ()), each.string_value)
+    return found
