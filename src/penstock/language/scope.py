@@ -106,7 +106,12 @@ class ObjectScope:
         Differs from evaluating the text in the scope where the field names itself: it then means
         the parameter of that name (`"myBucket": "#{myBucket}"`). Raises DefinitionError.
         """
-        return evaluate_to_strings(text, self.within(key))
+        try:
+            return evaluate_to_strings(text, self.within(key))
+        except ExpressionError as error:
+            if key.startswith("*") and not error.placed:
+                raise _elsewhere(error, key, f"{key!r} of {self._object.id!r}") from None
+            raise
 
     def within(self, key: str) -> "_Within":
         """The context of the object's field `key`, which may name a parameter like itself."""

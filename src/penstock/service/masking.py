@@ -56,6 +56,8 @@ class Masker(Struct, frozen=True):
 
         For what is made of a secret need not look like it: half of a number, the year of a date.
         """
+        if not has_expression(text):
+            return text
         parts = tuple(
             MASK if not isinstance(part, str) and self._names_secret(part) else part
             for part in parse(text).parts

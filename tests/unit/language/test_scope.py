@@ -231,10 +231,15 @@ def test_an_error_in_another_field_says_where():
     )
     with pytest.raises(DefinitionError, match=r"^in the parameter 'myBroken': division by zero"):
         scope.values("myP")
-    with pytest.raises(DefinitionError) as caught:
-        evaluate("#{to.*myZ}", scope)
-    assert "sesame" not in str(caught.value)
-    assert "in '*myZ' of 'B': there is no field or parameter 'nope'" in str(caught.value)
+    other = ObjectScope(world, "B")
+    for fails in (
+        lambda: evaluate("#{to.*myZ}", scope),
+        lambda: other.field_texts("*myZ", "sesame #{nope}"),
+    ):
+        with pytest.raises(DefinitionError) as caught:
+            fails()
+        assert "sesame" not in str(caught.value)
+        assert "in '*myZ' of 'B': there is no field or parameter 'nope'" in str(caught.value)
 
 
 def test_only_a_node_may_lack_what_its_type_has():

@@ -38,13 +38,19 @@ class Budget:
             )
 
     def enter(self, levels: int) -> None:
-        """Go down; raises DefinitionError where it gets too deep. `leave` must follow, always."""
+        """Begin an evaluation that goes so deep; raises DefinitionError where that is too much.
+
+        `leave` must follow, always.
+        """
         self.depth += levels
         if self.depth > DEEPEST_EVALUATION:
             raise DefinitionError(
                 f"expressions stand within one another over more than {DEEPEST_EVALUATION} levels"
             )
+        if self.left < 0:
+            self.charge(0)
 
-    def leave(self, levels: int) -> None:
-        """Come up again."""
+    def leave(self, levels: int, cost: int) -> None:
+        """End it, and pay for it: what one evaluation may cost is bounded in itself."""
         self.depth -= levels
+        self.left -= cost

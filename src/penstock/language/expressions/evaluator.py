@@ -60,15 +60,15 @@ def evaluate(text: str, context: Context) -> list[Value]:
         return [text]
     template = parse(text)
     budget = context.budget
+    evaluation = _Evaluation(context)
     try:
         budget.enter(template.depth)
-        evaluation = _Evaluation(context, budget)
         lone = template.lone
         return list(evaluation.node(lone)) if lone is not None else evaluation.text(template)
     except Fault as fault:
         raise ExpressionError(text, fault.at, fault.problem) from None
     finally:
-        budget.leave(template.depth)
+        budget.leave(template.depth, LARGEST_RESULT - max(evaluation.left, 0))
 
 
 def evaluate_to_strings(text: str, context: Context) -> list[str]:
@@ -94,10 +94,11 @@ def to_text(value: object) -> str:
 class _Evaluation:
     """One evaluation: its context, and what it may still make."""
 
-    def __init__(self, context: Context, budget: Budget) -> None:
+    __slots__ = ("_context", "left")
+
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._budget = budget
-        self._left = LARGEST_RESULT
+        self.left = LARGEST_RESULT
 
     def text(self, template: Template) -> list[Value]:
         results: list[str] = [""]
@@ -112,6 +113,9 @@ class _Evaluation:
             self._charge(0, self._size(results, joined, added))
             results = [before + joined + after for before in results for after in added]
         end = "".join(single)
+        if results == [""]:
+            self._charge(0, len(end))
+            return [end]
         self._charge(0, self._size(results, end, [""]))
         return [before + end for before in results]
 
@@ -191,13 +195,9 @@ class _Evaluation:
             raise Fault(node.at, str(error)) from error
 
     def _charge(self, at: int, cost: int) -> None:
-        self._left -= cost
-        if self._left < 0:
+        self.left -= cost
+        if self.left < 0:
             raise Fault(at, f"the result is too large: more than {LARGEST_RESULT} characters")
-        try:
-            self._budget.charge(cost)
-        except DefinitionError as error:
-            raise Fault(at, str(error)) from error
 
 
 def _characters(values: Sequence[Value]) -> int:

@@ -33,12 +33,9 @@ class Function(Struct, frozen=True):
 
 def call(name: str, arguments: tuple[Value, ...]) -> Value:
     """The function's value; raises DefinitionError for arguments that do not fit."""
-    function = FUNCTIONS[name]
-    taken = [
-        _TAKERS[kind](value, name, number)
-        for number, (kind, value) in enumerate(zip(function.parameters, arguments, strict=True), 1)
-    ]
-    return function.apply(*taken)
+    apply, takers = _CALLS[name]
+    numbered = enumerate(zip(takers, arguments, strict=True), 1)
+    return apply(*[take(value, name, number) for number, (take, value) in numbered])
 
 
 def argument_fault(name: str, number: int, value: Value) -> str | None:
@@ -251,3 +248,9 @@ FUNCTIONS: dict[str, Function] = {
     **{f"minus{unit}": _minus(unit.lower().removesuffix("s")) for unit in _UNITS},
 }
 """All functions by name."""
+
+_CALLS = {
+    name: (function.apply, tuple(_TAKERS[kind] for kind in function.parameters))
+    for name, function in FUNCTIONS.items()
+}
+"""What a call needs, looked up beforehand."""
