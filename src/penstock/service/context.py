@@ -40,6 +40,7 @@ class Context:
         self.writer = writer
         self.task_ids = task_ids
         self.clock = clock
+        self.started_at = clock()
         self.new_pipeline_id = new_pipeline_id
         self._spawned: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="penstock-read")

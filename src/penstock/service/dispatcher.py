@@ -15,6 +15,7 @@ from penstock.model.api import PollForTaskAnswer, TaskObject
 from penstock.model.definition import PipelineObject
 from penstock.model.ids import attempt_id
 from penstock.model.runtime import TaskKey
+from penstock.model.times import HOUR_MS, Instant
 from penstock.service.faults import log_fault
 from penstock.service.load import view_of
 from penstock.service.task_ids import TaskIds
@@ -34,6 +35,12 @@ class Poll:
         self.deliver = deliver
 
 
+LATELY_MS = HOUR_MS
+"""How long a group counts as asked for: a runner with all its slots busy asks for nothing."""
+
+MOST_REMEMBERED = 10_000
+"""Queues whose last poll is remembered; a caller who makes up names fills no memory."""
+
 Objects = dict[str, PipelineObject]
 Delivery = tuple[Poll, PollForTaskAnswer]
 
@@ -44,8 +51,24 @@ class Dispatcher:
     def __init__(self, task_ids: TaskIds) -> None:
         self._task_ids = task_ids
         self._waiting: dict[Queue, OrderedDict[Poll, None]] = {}
+        self._last_polls: OrderedDict[Queue, Instant] = OrderedDict()
         self._joined: list[Poll] = []
         """Those that began to wait in this batch."""
+
+    def note(self, queue: Queue, now: Instant) -> None:
+        """Somebody asks for tasks of a queue."""
+        self._last_polls[queue] = now
+        self._last_polls.move_to_end(queue)
+        if len(self._last_polls) > MOST_REMEMBERED:
+            self._last_polls.popitem(last=False)
+
+    def polled(self, account_id: str, now: Instant) -> frozenset[str]:
+        """The account's worker groups that somebody asked for lately, since this server started."""
+        return frozenset(
+            group
+            for (account, group), at in self._last_polls.items()
+            if account == account_id and at >= now - LATELY_MS
+        )
 
     def begin(self) -> None:
         """A batch begins."""

@@ -18,6 +18,7 @@ from penstock.model.definition import Definition, Findings
 from penstock.model.errors import InvalidRequest
 from penstock.model.limits import Limits
 from penstock.model.runtime import Pipeline
+from penstock.model.times import Instant
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
 from penstock.service.masking import mask_definition
@@ -62,15 +63,34 @@ async def _examine(
 
     active = await context.read(ask)
     limits = context.settings.limits
-    findings = await context.compute(lambda: examine(definition, active, limits, draft=True))
+    # Of a pipeline that runs the past is done, and nothing is about to be filled in.
+    now = context.clock() if active is None else None
+    polled = _polled(context, caller)
+    findings = await context.compute(
+        lambda: examine(definition, active, limits, draft=True, now=now, polled=polled)
+    )
     return definition, findings
 
 
+def _polled(context: Context, caller: Caller) -> frozenset[str] | None:
+    """The worker groups that runners asked for lately; None while this server cannot know."""
+    now = context.clock()
+    # By then every runner that waited at the server before this one has come again.
+    if now - context.started_at < 2 * context.settings.poll_wait_ms:
+        return None
+    return context.dispatcher.polled(caller.account_id, now)
+
+
 def examine(
-    definition: Definition, active: Definition | None, limits: Limits, draft: bool
+    definition: Definition,
+    active: Definition | None,
+    limits: Limits,
+    draft: bool,
+    now: Instant | None = None,
+    polled: frozenset[str] | None = None,
 ) -> Findings:
     """Everything that is wrong with a definition, and with it as an edit of the active one."""
-    findings = validate(definition, limits, draft=draft)
+    findings = validate(definition, limits, draft=draft, now=now, polled=polled)
     if active is None:
         return findings
     return Findings((*findings.found, *forbidden_edits(active, definition)))

@@ -48,6 +48,7 @@ async def poll_for_task(
             arrived.set_result(answer)
 
     poll = Poll((caller.account_id, request.worker_group), request.hostname, deliver)
+    context.dispatcher.note(poll.queue, context.clock())
 
     def give_up(_: object = None) -> None:
         if context.dispatcher.leave(poll) and not arrived.done():
