@@ -84,13 +84,15 @@ def _pipeline(
     left_out += [f"the property {key}" for key in unknown]
     if name is None and "Name" in properties:
         left_out.append(f"the name {shown(properties['Name'])}, which the template does not decide")
+    tags = list(reader.tags())
+    left_out += [each for each in tags if isinstance(each, str)]
     return NamedDefinition(
         definition=reader.definition(),
         form="cloudformation",
         label=label,
         name=name,
         description=reader.known(properties.get("Description")) or "",
-        tags=tuple(reader.tags()),
+        tags=tuple(each for each in tags if isinstance(each, Tag)),
         activate=reader.switch(properties.get("Activate")),
         left_out=tuple(left_out),
     )
@@ -149,12 +151,18 @@ class _Reader:
             attributes.append(ParameterAttribute(key, read(each, "StringValue", place)))
         return ParameterObject(parameter_id, tuple(attributes))
 
-    def tags(self) -> Iterator[Tag]:
+    def tags(self) -> Iterator[Tag | str]:
+        """The tags; a text where one has to be left out, since its value comes with a deployment.
+
+        A definition is none the worse for that.
+        """
         for each, where in self._members(self._properties, "PipelineTags"):
             key, value = self.known(each.get("Key")), self.known(each.get("Value"))
             if key is None or value is None:
-                raise DefinitionError(f"{where}: 'Key' and 'Value' of a tag must be known")
-            yield Tag(key, value)
+                missing = shown(each.get("Value" if value is None else "Key"))
+                yield f"the tag {key or where!r}: {missing}, which the template does not decide"
+            else:
+                yield Tag(key, value)
 
     def known(self, value: object) -> str | None:
         """A property's text, by the template's defaults where need be; None if it is unknown."""

@@ -38,6 +38,10 @@ _PROBLEMS = {
 }
 
 
+_TYPOGRAPHIC_QUOTES = "\u201c\u201d\u201e\u201f\u2018\u2019\u00ab\u00bb\u2033"
+"""What word processors make of quotation marks in text that is copied from them."""
+
+
 class _Repeated(ValueError):
     """A key that stands twice in one object."""
 
@@ -82,6 +86,10 @@ def _complain(text: str, error: json.JSONDecodeError) -> NoReturn:
         problem = "the comma before the closing bracket is one too many"
     elif text[at] == "'":
         problem = "JSON takes double quotes, not single ones"
+    elif text[at] in _TYPOGRAPHIC_QUOTES:
+        problem = f'{text[at]!r} is no quotation mark of JSON; write "'
+    elif text.startswith(("...", "…"), at):
+        problem = "'...' stands for something left out; write it, or take the dots out"
     line, column = Lines(text).place(at)
     raise DefinitionError(f"the text is not JSON: line {line}, column {column}: {problem}")
 

@@ -16,6 +16,8 @@ from penstock.language.forms.texts import decoded
 from penstock.model.definition import Definition, ParameterValue
 from penstock.model.errors import DefinitionError
 
+PARAMETER_KEYS = frozenset({"parameters", "values", "parameterObjects", "parameterValues"})
+
 
 def read_parameters(text: str | bytes) -> Definition:
     """The parameters and values of such a file, as a definition without objects.

@@ -8,6 +8,7 @@ from penstock.language.forms.cli_file import TOP_LEVEL, from_cli
 from penstock.language.forms.cloudformation import from_cloudformation, is_cloudformation
 from penstock.language.forms.json_text import read_json
 from penstock.language.forms.named import NamedDefinition
+from penstock.language.forms.parameter_files import PARAMETER_KEYS
 from penstock.language.forms.terraform import from_terraform, is_terraform
 from penstock.language.forms.texts import decoded, meant_as_json
 from penstock.language.wording import did_you_mean, shorten
@@ -94,6 +95,11 @@ def _pipelines(document: object) -> tuple[NamedDefinition, ...]:
 
 
 def _not_a_definition(document: "Mapping[str, object] | tuple[()]") -> str:
+    if document and set(document) <= PARAMETER_KEYS:
+        return (
+            "the document has parameters or their values only; give it with --parameters-file "
+            "beside the definition that uses them"
+        )
     if "terraform_version" in document and "resources" in document:
         return (
             "the document is Terraform's state as it is stored; give what "

@@ -28,7 +28,10 @@ def text_of(value: object, where: str) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return repr(value)
-    raise DefinitionError(f"{where}: a string, number or boolean is needed, not {quoted(value)}")
+    remedy = "; of several values write an entry for each" if isinstance(value, list) else ""
+    raise DefinitionError(
+        f"{where}: a string, number or boolean is needed, not {quoted(value)}{remedy}"
+    )
 
 
 def mapping_of(value: object, where: str) -> Mapping[str, object]:
