@@ -1,14 +1,13 @@
 """What the names in an object's expressions will stand for, as far as a definition tells.
 
-Validation asks here before anything runs: which kind of value a name has, and which value a field
-has that needs no run to be known. Names that lead nowhere are not its matter, they are `unknown`.
+Validation asks here before anything runs: which kind of value a name has, or the very value where
+no run is needed to know it. Names that lead nowhere are not its matter, they are `unknown`.
 """
 
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from penstock.language.expressions import Value, evaluate
 from penstock.language.expressions.kinds import (
     Foreseen,
     Kind,
@@ -51,18 +50,6 @@ class Foresight:
         self._scopes: dict[str, ObjectScope] = {}
         self._fields: dict[tuple[str, str], Foreseen] = {}
         self._depth = 0
-
-    def constant(self, object_id: str, key: str, text: str) -> list[Value] | None:
-        """The values of a text of the object's field `key`, if no run is needed to know them.
-
-        None otherwise, and for a text that is faulty.
-        """
-        if OPENING not in text:
-            return [text]
-        try:
-            return evaluate(text, self._scope(object_id).within(key))
-        except DefinitionError:
-            return None
 
     def kinds_at(self, object_id: str) -> KindOfPath:
         """What names stand for in an object's expressions."""

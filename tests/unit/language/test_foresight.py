@@ -137,6 +137,8 @@ def test_all_faults_are_found_with_their_places() -> None:
         ("myNumber", Known(("3",))),
         ("maximumRetries", Known((4,))),
         ("maximumRetries + myRetries", Known((7,))),
+        ("myRetries", Known((3,))),  # a field that passes on the parameter of its name
+        ("schedule.period", Known(("1 day",))),
         ("input.myAge", Known(("1", "2"))),
         ("myList + '!'", Known(("one!", "two!"))),
         ("myCount", "integer"),
@@ -165,33 +167,8 @@ def test_kinds(expression: str, expected: object) -> None:
     assert infer(lone, FORESIGHT.kinds_at("Load")) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain", ["plain"]),
-        ("#{myRetries}", [3]),
-        ("#{myRetries + 1} times", ["4 times"]),
-        ("#{input.myAge}", ["1", "2"]),
-        ("#{schedule.period}", ["1 day"]),
-        ("#{@scheduledStartTime}", None),
-        ("#{myWhen}", None),
-        ("#{myCount}", None),
-        ("#{nope}", None),
-        ("#{1/0}", None),
-        ("#{", None),
-    ],
-)
-def test_constants(text: str, expected: list[object] | None) -> None:
-    assert FORESIGHT.constant("Load", "", text) == expected
-
-
-def test_a_field_may_pass_on_the_parameter_of_its_name() -> None:
-    assert FORESIGHT.constant("Load", "myRetries", "#{myRetries}") == [3]
-
-
 def test_parameters_of_a_draft_may_get_other_values_yet() -> None:
     draft = Foresight(RESOLVED, draft=True)
-    assert draft.constant("Load", "", "#{myRetries}") is None
     assert draft.kind_of_path("Load", ("maximumRetries",)) == Known((4,))
     assert draft.kind_of_path("In", ("myRetries",)) == "integer"
 

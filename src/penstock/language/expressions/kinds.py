@@ -34,8 +34,9 @@ from penstock.model.errors import DefinitionError
 
 Kind: TypeAlias = ValueKind | Literal["unknown"]
 
-MOST_KNOWN = 100
-"""Values, and characters of texts by 100, up to which they are followed; then the kind must do."""
+MOST_KNOWN = 20
+LONGEST_KNOWN = 10_000
+"""So many values, and so many characters of theirs, are followed; beyond, the kind must do."""
 
 
 class Known(Struct, frozen=True):
@@ -150,7 +151,7 @@ def _bounded(foreseen: Foreseen) -> Foreseen:
     if not isinstance(foreseen, Known):
         return foreseen
     texts = sum(len(value) for value in foreseen.values if isinstance(value, str))
-    if len(foreseen.values) <= MOST_KNOWN and texts <= 100 * MOST_KNOWN:
+    if len(foreseen.values) <= MOST_KNOWN and texts <= LONGEST_KNOWN:
         return foreseen
     return kind_of_all(foreseen)
 
