@@ -36,9 +36,9 @@ __all__ = ["refusals", "validate"]
 
 CHECKS: tuple[Callable[[Subject, Report], None], ...] = (
     check_shape,
+    check_parameters,
     check_fields,
     check_references,
-    check_parameters,
     check_schedules,
     check_on_demand,
     check_flow,
@@ -51,7 +51,10 @@ CHECKS: tuple[Callable[[Subject, Report], None], ...] = (
     check_secrets,
     check_advice,
 )
-"""Every check, in the order in which an object's findings are listed."""
+"""Every check, in the order in which an object's findings are listed.
+
+Later ones keep silent on what follows from an earlier one's finding: one cause, one finding.
+"""
 
 
 TOO_INTRICATE = (

@@ -24,7 +24,7 @@ from tests.unit.language.checking import (
         ({"command": "#{stdeer}", "stderr": "s3://x"}, "Did you mean 'stderr'?"),
         ({"command": "#{stderr}"}, "'stderr' is not given, so there is nothing to put here"),
         ({"command": "#{@scheduleStartTime}"}, "Did you mean '@scheduledStartTime'?"),
-        ({"command": "#{input.directoryPath}"}, "there is no reference 'input' at 'A'"),
+        ({"command": "#{input.directoryPath}"}, "'input' is not given at 'A'; give it"),
         ({"command": "#{schedule.nope}"}, "there is no field or parameter 'nope' at 'S'"),
         ({"command": "#{formatt(@scheduledStartTime, 'y')}"}, "Did you mean 'format'?"),
         ({"command": "#{format(@scheduledStartTime, 'T')}"}, "'T' is no letter"),

@@ -23,7 +23,7 @@ from tests.unit.language.checking import (
     ("fields", "expected"),
     [
         ({"occurrences": "2", "endDateTime": "2026-01-01"}, "both say when the schedule ends"),
-        ({"startDateTime": "2026-01-01"}, "only one of 'startAt' or 'startDateTime'"),
+        ({"startDateTime": "2026-01-01"}, "'startAt' and 'startDateTime' are given, but only one"),
         ({"startAt": []}, "'startDateTime' is a date such as '2026-01-31T14:00:00' (UTC)"),
         ({"startAt": "NOW"}, "'NOW' is not one of 'FIRST_ACTIVATION_DATE_TIME' or"),
         (

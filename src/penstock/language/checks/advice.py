@@ -88,6 +88,12 @@ def _field_advice(
 def _check_use(subject: Subject, each: ResolvedObject, report: Report) -> None:
     if each.id == DEFAULT_ID or each.category == "activity":
         return
+    if each.type is not None and each.category is None:
+        return  # nobody can tell what an unknown type is for
+    if each.category == "schedule" and (
+        report.has(Rule.MISSING_SCHEDULE) or subject.is_on_demand_schedule(each)
+    ):
+        return  # that others do not refer to it is told; on demand nobody needs to
     if any(referrer.object_id != each.id for referrer in subject.referrers.get(each.id, ())):
         return
     use = _USES.get(each.category or "", _OTHER_USE)

@@ -1,6 +1,7 @@
 """Expressions: readable, able to work, and every name in them known where it is evaluated."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
@@ -23,6 +24,11 @@ REFERRING_KEYS = frozenset({"onFail", "onSuccess", "onLateAction", "precondition
 
 MOST_TARGETS = 100
 """Objects that one name is followed to; what lies beyond shows at run time."""
+
+SEVERAL = 3
+"""Undeclared parameters from which on one finding stands for all."""
+
+_UNDECLARED = re.compile(r"there is no field or parameter '(\*?my[A-Z_]\w*)'\. Declare it:")
 
 MOST_PROBLEMS = 10
 """Problems of one text that are told; who mends them will look again."""
@@ -67,8 +73,31 @@ def check_expressions(subject: Subject, report: Report) -> None:
                 owner = each.id if own else subject.owner(each, key)
                 for problem in names.problems(each, key, text, own):
                     found.setdefault(_Found(owner, key, text, problem), []).append(each.id)
+    undeclared = _undeclared(subject, found)
     for each_found, heirs in found.items():
-        _report(each_found, heirs, report)
+        if not undeclared or _declarable(each_found) is None:
+            _report(each_found, heirs, report)
+    if undeclared:
+        text = (
+            f"the definition declares no parameters, and uses {len(undeclared)}: "
+            f'{listed(undeclared, "and")}; declare them under "parameters", or give the file that '
+            "does beside this one (--parameters-file)"
+        )
+        report.error("", Rule.UNKNOWN_NAME, text)
+
+
+def _undeclared(subject: Subject, found: Iterable[_Found]) -> list[str]:
+    """The parameters that are used, where none is declared and several are: one cause."""
+    if subject.definition.parameter_objects:
+        return []
+    names = sorted({name for each in found if (name := _declarable(each)) is not None})
+    return names if len(names) >= SEVERAL else []
+
+
+def _declarable(found: _Found) -> str | None:
+    """The name that a problem is about, if to declare a parameter of that name would help."""
+    match = _UNDECLARED.match(found.problem.text)
+    return match[1] if match is not None else None
 
 
 def _report(found: _Found, heirs: Sequence[str], report: Report) -> None:
@@ -187,6 +216,8 @@ class _Names:
             return f"{key!r} of {where} is a text and no reference, so it has no fields"
         references = {name for owner in owners for name in owner.fields if owner.refs(name)}
         guess = self._subject.guesser.sentence(key, references)
+        if any(is_unset_field(owner, key) for owner in owners):
+            return f"{key!r} is not given at {where}; give it, or name something else"
         return f"there is no reference {key!r} at {where}.{guess}"
 
     def _name(self, each: ResolvedObject, name: str, origin: ResolvedObject) -> str | None:

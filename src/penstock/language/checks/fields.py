@@ -9,13 +9,14 @@ from penstock.language.catalogue import (
     all_types,
     fields_of_any_type,
 )
-from penstock.language.checks.references import reference_fault
+from penstock.language.checks.names import names_in
+from penstock.language.checks.references import fitting, reference_fault
 from penstock.language.checks.subject import Fault, Report, Subject, type_of
 from penstock.language.checks.values import example, value_fault
 from penstock.language.expressions import has_expression
 from penstock.language.resolve import ResolvedObject, is_user_field
 from penstock.language.rules import Rule
-from penstock.language.wording import listed, shorten
+from penstock.language.wording import did_you_mean, listed, shorten
 from penstock.model.definition import Field
 
 CLOUD_ROLES = frozenset({"role", "resourceRole"})
@@ -31,12 +32,12 @@ def check_fields(subject: Subject, report: Report) -> None:
         object_type = type_of(each)
         for fault in _type_faults(subject, each, object_type):
             report.error(each.id, *fault)
+        meant: set[str] = set()
         if each.type is None or object_type is not None:
-            _check_own_fields(subject, each, object_type, report)
-    for each, object_type in subject.typed():
+            meant = _check_own_fields(subject, each, object_type, report)
         # What a broken chain of parents would have brought is not missing as well.
-        if each.id not in subject.cut:
-            _check_presence(each, object_type, report)
+        if object_type is not None and each.id not in subject.cut:
+            _check_presence(subject, each, object_type, meant, report)
 
 
 def _type_faults(
@@ -61,7 +62,9 @@ def _type_faults(
 
 def _check_own_fields(
     subject: Subject, each: ResolvedObject, object_type: ObjectType | None, report: Report
-) -> None:
+) -> set[str]:
+    """Each field that the object writes; answers which fields were meant by misspelt ones."""
+    meant: set[str] = set()
     known = object_type.fields if object_type is not None else fields_of_any_type()
     for key in each.fields:
         if key not in each.own or key in _BESIDE_FIELDS:
@@ -70,7 +73,7 @@ def _check_own_fields(
         if field_type is None and is_user_field(key):
             continue
         if field_type is None:
-            _report_unknown(subject, each, key, object_type, report)
+            meant.add(_report_unknown(subject, each, key, object_type, report) or "")
         elif field_type.presence == "forbidden" and object_type is not None:
             text = f"{key!r} is not allowed for {object_type.name}; take it out"
             report.error(each.id, Rule.FORBIDDEN_FIELD, text, key)
@@ -79,6 +82,7 @@ def _check_own_fields(
             report.error(each.id, Rule.SERVICE_FIELD, text, key)
         else:
             _check_values(subject, each, key, field_type, report)
+    return meant
 
 
 def _report_unknown(
@@ -87,24 +91,29 @@ def _report_unknown(
     key: str,
     object_type: ObjectType | None,
     report: Report,
-) -> None:
+) -> str | None:
     if object_type is None:
         # It may be meant for a later type, and no object takes it over that does not know it.
-        guess = subject.guesser.sentence(key, fields_of_any_type())
-        text = f"{shorten(key)!r} is a field of no type.{guess} {_OWN_FIELDS}"
+        meant = subject.guesser.sentence(key, fields_of_any_type()) or f" {_OWN_FIELDS}"
+        text = f"{shorten(key)!r} is a field of no type.{meant}"
         report.warning(each.id, Rule.UNKNOWN_FIELD, text, key)
-        return
+        return None
     open_fields = [k for k, f in object_type.fields.items() if _is_open(f)]
-    guess = subject.guesser.sentence(key, open_fields)
-    others = "" if guess else _others(key)
-    text = f"{shorten(key)!r} is not a field of {object_type.name}.{guess}{others} {_OWN_FIELDS}"
+    guess = subject.guesser.nearest(key, open_fields)
+    remedy = did_you_mean(guess) or f"{_others(key)} {_OWN_FIELDS}"
+    text = f"{shorten(key)!r} is not a field of {object_type.name}.{remedy}"
     report.error(each.id, Rule.UNKNOWN_FIELD, text, key)
+    return guess
 
 
 def _others(key: str) -> str:
     """Which types do have a field that this one has not."""
     names = [t.name for t in all_types().values() if key in t.fields and _is_open(t.fields[key])]
-    return f" It is one of {listed(sorted(names), 'and')}." if names else ""
+    return (
+        f" {listed(sorted(names), 'and')} {'has' if len(names) == 1 else 'have'} such a field."
+        if names
+        else ""
+    )
 
 
 def _is_open(field_type: FieldType) -> bool:
@@ -122,21 +131,26 @@ def _check_values(
         fault = (
             reference_fault(subject, key, field, field_type)
             if field_type.kind == "reference"
-            else _text_fault(subject, each, key, field, field_type)
+            else _text_fault(subject, each, key, field, field_type, report)
         )
         if fault is not None:
             report.error(each.id, *fault)
 
 
 def _text_fault(
-    subject: Subject, each: ResolvedObject, key: str, field: Field, field_type: FieldType
+    subject: Subject,
+    each: ResolvedObject,
+    key: str,
+    field: Field,
+    field_type: FieldType,
+    report: Report,
 ) -> Fault | None:
     text = field.string_value
     if text is None:
         problem = (
             f"{key!r} values must be of type {field_type.kind.capitalize()!r}. Found values of "
             f"type 'Reference' ({shorten(field.ref_value or '')!r}): write "
-            f"{example(key, field_type)}"
+            f"{example(key, field_type)} in its place"
         )
         return Fault(Rule.WRONG_KIND, problem, key)
     if not text:
@@ -144,6 +158,11 @@ def _text_fault(
     if not has_expression(text):
         fault = value_fault(key, text, field_type, subject.limits, hidden=key.startswith("*"))
         return Fault(Rule.WRONG_VALUE, f"{key!r}: {fault}", key) if fault is not None else None
+    if any(
+        report.has_error(name) or report.has_error(f"*{name}")
+        for name in {name.path[0] for name in names_in(subject, text)}
+    ):
+        return None  # the parameter's own error is the cause
     return _evaluated_fault(subject, each, key, text, field_type)
 
 
@@ -162,9 +181,16 @@ def _evaluated_fault(
     return None
 
 
-def _check_presence(each: ResolvedObject, object_type: ObjectType, report: Report) -> None:
+def _check_presence(
+    subject: Subject,
+    each: ResolvedObject,
+    object_type: ObjectType,
+    meant: set[str],
+    report: Report,
+) -> None:
+    """What is not there and must be; what was `meant` by a misspelt field counts as there."""
     for key in required_fields(object_type.name):
-        if key in each.fields:
+        if key in each.fields or key in meant:
             continue
         field_type = object_type.fields[key]
         if key in CLOUD_ROLES:
@@ -172,12 +198,16 @@ def _check_presence(each: ResolvedObject, object_type: ObjectType, report: Repor
             report.warning(each.id, Rule.MISSING_ROLE, text, key)
             continue
         text = f"{key!r} is required for {object_type.name}; give {_what(key, field_type)}"
+        if field_type.kind == "reference":
+            text = f"{text}.{fitting(subject, field_type)}"
         report.error(each.id, Rule.MISSING_FIELD, text, key)
     for group in object_type.one_of:
+        if not meant.isdisjoint(group):
+            continue
         for fault in _one_of_faults(each, object_type, group):
             report.error(each.id, *fault)
     for group in object_type.any_of:
-        if not any(key in each.fields for key in group):
+        if not any(key in each.fields or key in meant for key in group):
             text = f"at least one of {listed(group, 'and')} is required for {object_type.name}"
             report.error(each.id, Rule.ONE_OF, text)
 
@@ -205,9 +235,9 @@ def _one_of_faults(
     elif len(given) > 1:
         inherited = [key for key in given if key not in each.own]
         origin = f" ({listed(inherited, 'and')} by inheritance)" if inherited else ""
-        text = f"only one of {listed(group)} is allowed; {listed(given, 'and')} are given{origin}"
+        text = f"{listed(given, 'and')} are given{origin}, but only one of them may be; keep one"
         own = [key for key in given if key in each.own]
-        yield Fault(Rule.ONE_OF, f"{text}; keep one of them", (own or given)[-1])
+        yield Fault(Rule.ONE_OF, text, (own or given)[-1])
 
 
 def _choice(key: str, field_type: FieldType) -> str:

@@ -18,7 +18,8 @@ def check_on_demand(subject: Subject, report: Report) -> None:
     if not on_demand:
         return
     _check_styles(subject, scheduled, min(on_demand, key=lambda each: each.id), report)
-    _check_schedules(subject, on_demand, report)
+    if not report.has(Rule.ON_DEMAND):
+        _check_schedules(subject, on_demand, report)
     _check_runs(subject, report)
     for each in on_demand:
         if "lateAfterTimeout" in each.own:
@@ -78,7 +79,7 @@ def _check_runs(subject: Subject, report: Report) -> None:
     runs = subject.known_text(default, "maxActiveInstances")
     if runs.isdecimal() and len(runs) < 10 and int(runs) > most:
         text = (
-            f"'maxActiveInstances': {runs} runs at a time are more than the {most} of the limit "
-            f"{named('on_demand_runs')}"
+            f"'maxActiveInstances' is {runs}; an on-demand pipeline can have at most {most} runs "
+            f"at a time, by the limit {named('on_demand_runs')}"
         )
         report.error(default.id, Rule.WRONG_VALUE, text, "maxActiveInstances")

@@ -1,7 +1,7 @@
 """Parameters: declared well, with values that their declarations allow, and of use."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from penstock.language.catalogue import FieldType, nearest
 from penstock.language.checks.names import names_in
@@ -50,7 +50,7 @@ def check_parameters(subject: Subject, report: Report) -> None:
             report.error(parameter_id, *fault)
         for fault in _advice(subject, parameter, used, shadows.get(parameter_id)):
             report.warning(parameter_id, *fault)
-    _check_missing(subject, list(declared), report)
+    _check_missing(subject, declared, report)
     _check_undeclared(subject, declared, report)
 
 
@@ -205,20 +205,28 @@ def _used_names(subject: Subject) -> frozenset[str]:
     return frozenset(name.path[0] for text in texts for name in names_in(subject, text))
 
 
-def _check_missing(subject: Subject, declared: list[str], report: Report) -> None:
+def _check_missing(
+    subject: Subject, declared: Mapping[str, ParameterObject], report: Report
+) -> None:
     missing = sorted(each for each in declared if each not in subject.resolved.parameters)
     remedy = "give it a value (under 'values', or at activation at the latest), a 'default', or "
     remedy += '"optional": "true"'
     if not subject.draft or len(missing) == 1:
         tell = report.warning if subject.draft else report.error
         for parameter_id in missing:
-            text = f"the parameter has no value: {remedy}"
+            text = f"the parameter has no value{_origin(declared[parameter_id])}: {remedy}"
             tell(parameter_id, Rule.MISSING_PARAMETER_VALUE, text)
     elif missing:
         # A template is meant to get its values later; one line says so as well as many.
         text = f"{counted(len(missing), 'parameter')} have no value yet: {listed(missing, 'and')}. "
         text += remedy.replace("give it a value", "Give each a value", 1)
         report.warning("", Rule.MISSING_PARAMETER_VALUE, text)
+
+
+def _origin(parameter: ParameterObject) -> str:
+    """What a parameter that was made of a template's words stands for."""
+    words = parameter.attribute(_OURS)
+    return f", and stands for {shorten(words)} of the template" if words else ""
 
 
 def _check_undeclared(

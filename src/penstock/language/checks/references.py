@@ -93,5 +93,8 @@ def fitting(subject: Subject, field_type: FieldType) -> str:
         if any(all_types()[name].is_kind(kind) for kind in field_type.to)
         for object_id in ids[: FEW + 1]
     ]
-    few = 0 < len(found) <= FEW
-    return f" Objects of that type here: {listed(sorted(found), 'and')}." if few else ""
+    if not found:
+        return " No object here is of that type."
+    return (
+        f" Objects of that type here: {listed(sorted(found), 'and')}." if len(found) <= FEW else ""
+    )

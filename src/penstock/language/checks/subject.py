@@ -132,6 +132,10 @@ class Subject(Struct, frozen=True):
         reference = each.ref("schedule")
         return self.resolved.objects.get(reference) if reference is not None else None
 
+    def is_on_demand_schedule(self, schedule: ResolvedObject) -> bool:
+        """Whether a schedule is the explicit one of an on-demand pipeline."""
+        return self.known_text(schedule, "startAt") == _ON_DEMAND_STARTS
+
     def is_on_demand(self, each: ResolvedObject) -> bool:
         """Whether an object runs on demand, by its `scheduleType` or its schedule."""
         known = self.on_demand.get(each.id)
@@ -141,7 +145,7 @@ class Subject(Struct, frozen=True):
 
     def _runs_on_demand(self, each: ResolvedObject) -> bool:
         schedule = self.schedule_of(each)
-        if schedule is not None and self.known_text(schedule, "startAt") == _ON_DEMAND_STARTS:
+        if schedule is not None and self.is_on_demand_schedule(schedule):
             return True
         return self.known_text(each, "scheduleType") == "ondemand"
 
@@ -220,6 +224,14 @@ class Report:
     ) -> None:
         finding = Finding(object_id, severity, rule.value, text, field)
         self._found.setdefault(object_id, {})[finding] = None
+
+    def has_error(self, object_id: str) -> bool:
+        """Whether an error of that object or parameter was reported so far."""
+        return any(each.severity == "error" for each in self._found.get(object_id, ()))
+
+    def has(self, rule: Rule) -> bool:
+        """Whether anything of that kind was reported so far."""
+        return any(each.rule == rule for found in self._found.values() for each in found)
 
     def findings(self, order: Iterable[str] = ()) -> Findings:
         """All that was reported, by object in the order given, then what else there is."""

@@ -26,6 +26,12 @@ _TEMPLATE = re.compile(r"\$\{[^}]{1,100}\}")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 _COUNT_AND_UNIT = re.compile(r"\s*([0-9]{1,8})(\s*)([A-Za-z]+)\s*")
 
+_CRON_LINE = re.compile(r"\s*(?:cron\()?(?:[0-9*/,?LW#-]+\s+){4,5}[0-9A-Za-z*/,?#-]+\)?\s*")
+_CRON_REMEDY = (
+    "a schedule has a period, such as '1 day', and a start, whose time of day the runs keep "
+    "('startDateTime': '2026-01-31T03:00:00')"
+)
+
 _CATEGORIES = {
     "activity": "Activity",
     "data_node": "DataNode",
@@ -36,7 +42,6 @@ _CATEGORIES = {
     "action": "Action",
     "database": "Database",
     "data_format": "DataFormat",
-    "*": "any type",
 }
 
 
@@ -94,7 +99,7 @@ def example(key: str, field_type: FieldType) -> str:
         case "period":
             return f"a period such as {_sample(field_type, '1 hour')}"
         case "reference":
-            return f'{{"ref": id}} of an object of type {kinds(field_type)}'
+            return f'a reference, {{"ref": id}}, to an object of type {kinds(field_type)}'
         case _:
             return "a zone such as 'Europe/Berlin'" if key == "timeZone" else "a text"
 
@@ -105,6 +110,8 @@ def _sample(field_type: FieldType, otherwise: str) -> str:
 
 def kinds(field_type: FieldType) -> str:
     """What a reference may point to, categories by the names that users see: `'DataNode'`."""
+    if "*" in field_type.to:
+        return "'Reference'"
     return " or ".join(dict.fromkeys(repr(_CATEGORIES.get(kind, kind)) for kind in field_type.to))
 
 
@@ -181,6 +188,8 @@ def _period_fault(key: str, text: str, limits: Limits) -> str | None:
     try:
         period = parse_period(text, "hour" if key == "terminateAfter" else None)
     except DefinitionError as error:
+        if _CRON_LINE.fullmatch(text):
+            return f"{shorten(text)!r} is a cron line; {_CRON_REMEDY}"
         return _misspelled_period(text) or str(error)
     length = exact_ms(period)
     if key == "period" and length < limits.minimum_period_ms:

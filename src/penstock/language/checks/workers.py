@@ -11,7 +11,7 @@ def check_workers(subject: Subject, report: Report) -> None:
     idle: dict[tuple[str, str], None] = {}
     workless: list[str] = []
     for each, object_type in subject.typed():
-        if object_type.category != "activity":
+        if object_type.category != "activity" or each.id in subject.cut:
             continue
         if "runsOn" in each.fields:
             if {"runsOn", "workerGroup"} <= each.own:
