@@ -95,6 +95,8 @@ def _running(
         raise DefinitionError(f"{each.id} is no activity and no data node, so it has no attempts")
     if each.category is not None and each.category.endswith(("action", "precondition")):
         return _attached(plan, each, node or _only_referrer(plan.resolved, each), asked.at or 0)
+    if each.ref("schedule") is None and not plan.on_demand:
+        return _served(plan, each, node, asked.at or 0)
     return _other(plan, each, asked.at or 0)
 
 
@@ -126,10 +128,35 @@ def _attached(plan: Plan, each: ResolvedObject, node: ResolvedObject, at: Instan
 
 
 def _other(plan: Plan, each: ResolvedObject, at: Instant) -> Occasion:
-    """A resource or a database: no instance of the engine's, but it may have a schedule."""
+    """A resource: no instance of the engine's, but a schedule."""
     start, end = _interval(plan, each, at)
     scope = ObjectScope(plan.resolved, each.id, _runtime(each.id, start, end))
     return Occasion(_title(each.id, start, end), scope, plan.resolved)
+
+
+def _served(plan: Plan, each: ResolvedObject, node: ResolvedObject | None, at: Instant) -> Occasion:
+    """A database, a format: it serves in the interval of an instance that refers to it."""
+    users = [node.id] if node is not None else _users(plan, each)
+    component = plan.components.get(users[0]) if len(users) == 1 else None
+    if component is None:
+        return _component(plan.resolved, each)
+    instance = _instance(component, *_interval(plan, plan.resolved.objects[component.id], at))
+    scope = instance_scope(plan, instance).referred(each.id)
+    title = f"{each.id}, for {_title(component.id, instance.start, instance.end)}"
+    return Occasion(title, scope, plan.resolved)
+
+
+def _users(plan: Plan, each: ResolvedObject) -> list[str]:
+    """The activities and data nodes that refer to an object."""
+    return [
+        user
+        for user in plan.components
+        if any(
+            each.id in plan.resolved.objects[user].refs(key)
+            for key in plan.resolved.objects[user].fields
+            if key != "parent"
+        )
+    ]
 
 
 def _title(object_id: str, start: Instant, end: Instant) -> str:
@@ -146,7 +173,7 @@ def _interval(plan: Plan, each: ResolvedObject, at: Instant) -> tuple[Instant, I
     if schedule is None:
         raise DefinitionError(
             f"{each.id} has no schedule that an activity or data node runs by, so it has no "
-            "interval at any time; leave --at out to see it as a component"
+            f"interval at {format_instant(at)}"
         )
     index = schedule.index(at)
     if index < 0:

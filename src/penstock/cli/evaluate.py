@@ -55,7 +55,8 @@ def parse_time(
 @click.option(
     "--node",
     metavar="ID",
-    help="Of a precondition or action: the object that refers to it, if there are several.",
+    help="The object that refers to this one, if there are several: what a precondition or an"
+    " action calls node.",
 )
 @click.option(
     "--context",
@@ -149,11 +150,14 @@ def hinted(error: "ExpressionError", at: "Instant | None") -> "ExpressionError":
     from penstock.language.expressions import ExpressionError
     from penstock.language.scope import ONLY_AT_RUN
 
-    if at is not None or ONLY_AT_RUN not in error.problem:
+    if ONLY_AT_RUN not in error.problem:
         return error
-    return ExpressionError(
-        error.text, error.at, f"{error.problem}; --at TIME evaluates as the instance of a time"
+    remedy = (
+        "--at TIME evaluates as the instance of a time"
+        if at is None
+        else "--node ID takes the interval of an object that refers to this one"
     )
+    return ExpressionError(error.text, error.at, f"{error.problem}; {remedy}")
 
 
 def show(values: "Sequence[Value]", as_json: bool) -> None:

@@ -100,21 +100,31 @@ def _referred(
         return PipelineObject(name, name, (*_base(plan, stand_in, "INSTANCE"), *own))
     if name not in plan.resolved.objects:
         return None
-    return component_object(plan, name, evaluated=True)
+    # A database, a format: it has no instances, and serves in the interval of who refers to it.
+    return _as_known(plan, name, lambda: instance_scope(plan, instance).referred(name))
 
 
 def component_object(plan: Plan, object_id: str, evaluated: bool) -> PipelineObject:
     """A component with its inherited fields; expressions as far as a component can know them."""
+    make_scope = (lambda: component_scope(plan, object_id)) if evaluated else None
+    return _as_known(plan, object_id, make_scope)
+
+
+def _as_known(plan: Plan, object_id: str, make_scope: MakeScope | None) -> PipelineObject:
+    """A component; what only an instance can know stays as it is written."""
     item = plan.resolved.objects[object_id]
-    fields = [field for values in item.fields.values() for field in values]
-    if evaluated:
-        scope = component_scope(plan, object_id)
-        fields = [known for field in fields for known in _evaluated_if_known(field, scope)]
+    fields: list[Field] = []
+    scope: ObjectScope | None = None
+    for field in (field for values in item.fields.values() for field in values):
+        if make_scope and field.string_value and has_expression(field.string_value):
+            scope = scope or make_scope()
+            fields.extend(_evaluated_if_known(field, scope))
+        else:
+            fields.append(field)
     return PipelineObject(object_id, item.name, tuple(fields))
 
 
 def _evaluated_if_known(field: Field, scope: ObjectScope) -> list[Field]:
-    """A component's field; what only an instance can know stays as it is written."""
     try:
         return _evaluated(field, scope)
     except DefinitionError:

@@ -75,6 +75,7 @@ class ObjectScope:
         self._runtime_known: Final = runtime_known
         self._identity: Final = str(self._runtime.get("@id", object_id))
         self._components: dict[str, ObjectScope] = {}
+        self._passed_on: Mapping[str, RuntimeValue] | None = None
         self.budget: Final = Budget()
         self._evaluated: Final[dict[str, Sequence[Value]]] = {}
 
@@ -88,6 +89,10 @@ class ObjectScope:
             self._node.knowing(runtime) if self._node is not None else None,
             self._runtime_known,
         )
+
+    def referred(self, object_id: str) -> "ObjectScope":
+        """What the object refers to, where that has no instances of its own."""
+        return self._component(object_id)
 
     def lookup(self, path: tuple[str, ...]) -> Sequence[object]:
         """The values of a dotted path. Raises DefinitionError, also when it is not known."""
@@ -190,13 +195,17 @@ class ObjectScope:
         return [self._component(each) for each in references if each in self._resolved.objects]
 
     def _component(self, object_id: str) -> "ObjectScope":
-        # A component is no run: its dates are not known, its pipeline is.
         if object_id not in self._components:
-            runtime = {key: self._runtime[key] for key in _PIPELINE_WIDE if key in self._runtime}
+            if self._passed_on is None:
+                self._passed_on = {k: self._runtime[k] for k in _PASSED_ON if k in self._runtime}
+            runtime = self._passed_on
+            if self._resolved.objects[object_id].category in _WITH_INSTANCES:
+                # It is no run: whose interval it would be is not known.
+                runtime = {k: value for k, value in runtime.items() if k not in _INTERVAL}
             scope = ObjectScope(self._resolved, object_id, runtime, runtime_known=False)
             # One scope for each component however it is reached, so that its fields are
             # evaluated once; otherwise the work would double with each step of a chain.
-            scope._components = self._components
+            scope._components, scope._passed_on = self._components, self._passed_on
             self._components[object_id] = scope
         return self._components[object_id]
 
@@ -393,7 +402,11 @@ def runtime_fields(resolved_object: ResolvedObject) -> list[str]:
 REFERRING_KEYS = frozenset({"onFail", "onSuccess", "onLateAction", "precondition"})
 """The fields by which an object becomes the `node` of another."""
 
-_PIPELINE_WIDE = ("@pipelineId", "@version")
+_INTERVAL = frozenset({"@scheduledStartTime", "@scheduledEndTime"})
+_PASSED_ON = ("@pipelineId", "@version", *sorted(_INTERVAL))
+_WITH_INSTANCES = frozenset({"activity", "data_node"})
+"""Categories with instances of their own; a database, a format or a machine has none, and serves
+whoever refers to it in that one's interval."""
 
 _ALWAYS_RUNTIME = frozenset(
     "@id @pipelineId @sphere @version @status @error @scheduledStartTime @scheduledEndTime "

@@ -53,7 +53,9 @@ DEFINITION = {
             "id": "In",
             "type": "S3DataNode",
             "directoryPath": "s3://in/#{format(@scheduledStartTime, 'YYYY-MM-dd')}",
+            "dataFormat": {"ref": "Lines"},
         },
+        {"id": "Lines", "type": "CSV", "myMonth": "#{format(@scheduledStartTime, 'MM')}"},
         {
             "id": "Alarm",
             "type": "SnsAlarm",
@@ -130,6 +132,15 @@ def test_from_a_shell(file: str) -> None:
             (*LOAD, *IN_MARCH, "--context", "attempt"),
             "@Load_2026-02-28T08:00:00_Attempt=1\n",
         ),
+        # A database has no instances; it is the same at any time.
+        ("connectionString", ("--object", "Store", *TABLE, *IN_MARCH), "c\n"),
+        # Unless it is asked for whom it serves; a format of one node serves that one.
+        (
+            "@scheduledEndTime",
+            ("--object", "Store", *TABLE, *IN_MARCH, "--node", "Load"),
+            "2026-03-31T08:00:00\n",
+        ),
+        ("myMonth", ("--object", "Lines", *TABLE, *IN_MARCH), "02\n"),
         ("hostname", (*LOAD, *IN_MARCH, "--runtime", "hostname=h-1"), "h-1\n"),
         # A schedule that starts with the first activation starts at the time given.
         (
@@ -247,11 +258,21 @@ def test_secrets_are_masked_unless_they_are_asked_for(penstock) -> None:
             ),
         ),
         (
-            "1",
+            "@scheduledStartTime",
             ("--object", "Store", *TABLE, *IN_MARCH),
             (
+                "penstock: '@scheduledStartTime' is known only once there is an instance; --node ID"
+                " takes the interval of an object that refers to this one\n"
+                "  #{@scheduledStartTime}\n"
+                "    ^\n"
+            ),
+        ),
+        (
+            "1",
+            ("--object", "Alarm", *TABLE, *IN_MARCH, "--node", "Store"),
+            (
                 "penstock: Store has no schedule that an activity or data node runs by, so it has"
-                " no interval at any time; leave --at out to see it as a component\n"
+                " no interval at 2026-03-05T00:00:00\n"
             ),
         ),
         (

@@ -52,6 +52,12 @@ PLAN: Plan = compile_plan(
                     "output": {"ref": "Out"},
                     "precondition": {"ref": "Ready"},
                     "onFail": {"ref": "Alarm"},
+                    "preActivityTaskConfig": {"ref": "Prepare"},
+                },
+                {
+                    "id": "Prepare",
+                    "type": "ShellScriptConfig",
+                    "scriptArgument": ["#{@scheduledStartTime}", "#{@status}"],
                 },
                 {"id": "Twin", "type": "ShellCommandActivity", "command": "x", "workerGroup": "g"},
                 {
@@ -141,6 +147,22 @@ def test_the_inputs_of_an_instance_are_those_of_its_interval() -> None:
 def test_an_attempt(name: str, expected: str) -> None:
     scope = attempt_scope(PLAN, instance("Load", error="earlier"), ATTEMPT)
     assert said(scope, f"#{{{name}}}") == expected
+
+
+def test_what_has_no_instances_serves_in_the_interval_of_who_refers_to_it() -> None:
+    load = instance("Load")
+    scope = instance_scope(PLAN, load)
+    assert said(scope, "#{preActivityTaskConfig.@scheduledStartTime}") == "2026-03-01T00:00:00"
+    with pytest.raises(DefinitionError, match="only once there is an instance"):
+        said(scope, "#{preActivityTaskConfig.@status}")
+    handed = task_objects(PLAN, load, ATTEMPT)["Prepare"]
+    # What cannot be known stays as it is written.
+    assert handed.strings("scriptArgument") == ("2026-03-01T00:00:00", "#{@status}")
+
+
+def test_the_component_of_an_instance_has_no_interval() -> None:
+    with pytest.raises(DefinitionError, match="only once there is an instance"):
+        said(instance_scope(PLAN, instance("Load")), "#{parent.@scheduledStartTime}")
 
 
 def test_a_component_knows_its_pipeline_and_no_run() -> None:
