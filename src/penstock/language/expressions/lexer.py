@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from penstock.language.expressions.errors import Fault
 
@@ -23,7 +24,7 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(['\"\\])")
 
 
-class Token(NamedTuple):
+class Token(Struct, frozen=True):
     """`kind` is decimal, integer, name, string, or, for a mark, the mark itself."""
 
     kind: str

@@ -35,9 +35,14 @@ DEEPEST = 30
 LONGEST_TEXT = 1024 * 1024
 LARGEST_INTEGER = 2**63 - 1
 
+_LOOSEST = 1
+_RANKS = {"+": 1, "-": 1, "*": 2, "/": 2}
+
 _LONGEST_CACHED = 8_192
 _MOST_NODES_CACHED = 256
-_MOST_CACHED = 4_096
+_ROOM = 200_000
+"""Nodes of all remembered texts together, some 100 bytes each: the texts of 20,000 objects."""
+
 _PERIOD_WORDS = frozenset({*UNITS, *(f"{unit}s" for unit in UNITS)})
 
 
@@ -54,17 +59,22 @@ def parse(text: str) -> Template:
 
 
 _remembered: dict[str, Template] = {}
+_held = 0
 
 
 def _remember(template: Template) -> None:
+    global _held
     # Long texts are rare, and their trees would let a few callers fill the memory.
     trees = [part for part in template.parts if not isinstance(part, str)]
     if len(template.text) > _LONGEST_CACHED or len(trees) > _MOST_NODES_CACHED:
         return
-    if sum(1 for tree in trees for _ in walk(tree)) > _MOST_NODES_CACHED:
+    nodes = 1 + sum(1 for tree in trees for _ in walk(tree))
+    if nodes > _MOST_NODES_CACHED:
         return
-    if len(_remembered) >= _MOST_CACHED:
+    if _held + nodes > _ROOM:
         _remembered.clear()  # what is still used comes back with its next evaluation
+        _held = 0
+    _held += nodes
     _remembered[template.text] = template
 
 
@@ -144,18 +154,18 @@ class _Parser:
         return node
 
     def _sum(self) -> Node:
-        return self._chain("+-", self._product)
+        return self._chain(_LOOSEST)
 
-    def _product(self) -> Node:
-        return self._chain("*/", self._negation)
-
-    def _chain(self, operators: str, operand: Callable[[], Node]) -> Node:
-        first = operand()
-        steps: list[Step] = []
-        while self._peek().kind in operators:
-            operator = self._take()
-            steps.append(Step(operator.kind, operand(), operator.at))
-        return Chain(first, tuple(steps)) if steps else first
+    def _chain(self, loosest: int) -> Node:
+        """Operators of that rank and tighter ones, each rank's from left to right."""
+        node = self._negation()
+        while (rank := _RANKS.get(self._peek().kind, 0)) >= loosest:
+            steps: list[Step] = []
+            while _RANKS.get(self._peek().kind) == rank:
+                operator = self._take()
+                steps.append(Step(operator.kind, self._chain(rank + 1), operator.at))
+            node = Chain(node, tuple(steps))
+        return node
 
     def _negation(self) -> Node:
         if self._peek().kind != "-":
