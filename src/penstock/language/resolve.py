@@ -6,6 +6,7 @@ File Syntax".
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -201,6 +202,7 @@ def inherits_too_much(by_id: Mapping[str, PipelineObject], parents: Parents) -> 
     return False
 
 
+@lru_cache(maxsize=4096)
 def is_user_field(key: str) -> bool:
     """Whether a key is one of the user's own: `my` and a capital or `_`, secret ones with `*`."""
     bare = key.removeprefix("*")

@@ -59,14 +59,14 @@ def check_expressions(subject: Subject, report: Report) -> None:
     found: dict[_Found, list[str]] = {}
     for each in subject.resolved.objects.values():
         for key, fields in each.fields.items():
-            own = key in each.own
-            # A user field that is inherited matters only where it is used, and an abstract
-            # parent's fields only at its heirs.
-            if key == "type" or (not own and (each.type is None or is_user_field(key))):
-                continue
             for field in fields:
                 text = field.string_value
                 if text is None or not has_expression(text):
+                    continue
+                own = key in each.own
+                # A user field that is inherited matters only where it is used, and an abstract
+                # parent's fields only at its heirs.
+                if key == "type" or (not own and (each.type is None or is_user_field(key))):
                     continue
                 if not own and not subject.effort.afford(len(text) // _CHARACTERS_PER_STEP):
                     continue

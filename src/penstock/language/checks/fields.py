@@ -158,12 +158,13 @@ def _text_fault(
     if not has_expression(text):
         fault = value_fault(key, text, field_type, subject.limits, hidden=key.startswith("*"))
         return Fault(Rule.WRONG_VALUE, f"{key!r}: {fault}", key) if fault is not None else None
-    if any(
+    fault_there = _evaluated_fault(subject, each, key, text, field_type)
+    if fault_there is not None and any(
         report.has_error(name) or report.has_error(f"*{name}")
         for name in {name.path[0] for name in names_in(subject, text)}
     ):
         return None  # the parameter's own error is the cause
-    return _evaluated_fault(subject, each, key, text, field_type)
+    return fault_there
 
 
 def _evaluated_fault(

@@ -38,7 +38,7 @@ def check_flow(subject: Subject, report: Report) -> None:
             first, Rule.CYCLE, text, arrow.strip(" ->") if arrow != _OUTPUT_ARROW else None
         )
     for each in subject.resolved.objects.values():
-        if subject.known_text(each, "stage") == "true":
+        if "stage" in each.fields and subject.known_text(each, "stage") == "true":
             for fault in _staging_faults(subject, each):
                 report.error(each.id, *fault)
 
@@ -50,8 +50,9 @@ def _waits(subject: Subject) -> dict[str, list[Wait]]:
         if each.type is None:
             continue  # abstract parents and Default never run
         for key in WAITING_KEYS:
-            found = (other for other in each.refs(key) if other in waits)
-            waits[each.id].extend(Wait(other, _OWN_ARROWS[key]) for other in found)
+            for other in each.refs(key) if key in each.fields else ():
+                if other in waits:
+                    waits[each.id].append(Wait(other, _OWN_ARROWS[key]))
         for output in each.refs("output"):
             if output in waits:
                 waits[output].append(Wait(each.id, _OUTPUT_ARROW))
