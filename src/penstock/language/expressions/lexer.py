@@ -76,4 +76,5 @@ _HINTS = {
 
 def unquote(literal: str) -> str:
     """The content of a string literal; a backslash takes a quote or a backslash as it is."""
-    return _ESCAPE.sub(r"\1", literal[1:-1])
+    inside = literal[1:-1]
+    return _ESCAPE.sub(r"\1", inside) if "\\" in inside else inside
