@@ -16,15 +16,19 @@ _HARMLESS_NAME = re.compile(r"(file|path|uri|url|arn|name|location|bucket|id)$",
 """Names that tell where a secret is kept, not the secret."""
 
 _TELLING_TEXT = re.compile(
-    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"\b(?-i:(?:AKIA|ASIA)[0-9A-Z]{16})\b"
     r"|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
     r"|\baws_secret_access_key\s{0,3}[=:]\s{0,3}['\"]?[A-Za-z0-9/+]{20}"
     r"|(?:passw(?:or)?d|pwd)\s{0,3}=\s{0,3}['\"]?[^\s$#'\"&;{<%*]{4}"
-    r"|--passw(?:or)?d[ =]['\"]?[^\s$#'\"{<%*-]{4}"
-    r"|\b[a-z][a-z0-9+]{1,20}://[^\s/:@$#{}]{1,100}:[^\s/@$#{}]{3,100}@",
+    r"|--passw(?:or)?d[ =]['\"]?[^\s$#'\"{<%*-]{4}",
     re.IGNORECASE,
 )
 """Keys, private keys, and passwords in commands and connection strings; a variable is none."""
+
+_TELLING_URL = re.compile(r"://[^\s/:@$#{}]{1,100}:[^\s/@$#{}]{3,100}@")
+
+_HINTS = ("akia", "asia", "private key", "secret", "passw", "pwd")
+"""One of these is in every text that tells; asking for them first is quicker."""
 
 LONGEST_SEARCHED = 100_000
 """Characters of one text that are searched."""
@@ -43,7 +47,7 @@ def check_secrets(subject: Subject, report: Report) -> None:
                     f"pipeline; call it '*{key}', and use it as #{{*{key}}}"
                 )
                 report.warning(each.id, Rule.PLAIN_SECRET, problem, key)
-            elif _TELLING_TEXT.search(text[:LONGEST_SEARCHED]):
+            elif _tells(text):
                 problem = (
                     f"{shorten(key)!r} seems to hold a password or key, which everybody can read "
                     "who sees the pipeline; put it into a secret parameter such as '*myPassword' "
@@ -51,6 +55,14 @@ def check_secrets(subject: Subject, report: Report) -> None:
                 )
                 report.warning(each.id, Rule.PLAIN_SECRET, problem, key)
     _check_parameters(subject, report)
+
+
+def _tells(text: str) -> bool:
+    searched = text[:LONGEST_SEARCHED]
+    lower = searched.lower()
+    if any(hint in lower for hint in _HINTS) and _TELLING_TEXT.search(searched) is not None:
+        return True
+    return _TELLING_URL.search(searched) is not None
 
 
 def _is_telling(name: str) -> bool:
@@ -69,9 +81,7 @@ def _check_parameters(subject: Subject, report: Report) -> None:
                 report.warning(parameter.id, Rule.SECRET_DEFAULT, text, "default")
             continue
         values = subject.resolved.parameters.get(parameter.id, ())
-        if _is_telling(parameter.id) or any(
-            _TELLING_TEXT.search(value[:LONGEST_SEARCHED]) for value in (*values, default or "")
-        ):
+        if _is_telling(parameter.id) or any(_tells(value) for value in (*values, default or "")):
             text = (
                 "the parameter looks like a secret, and its value can be read by everybody who "
                 f"sees the pipeline; call it '*{parameter.id}' and write #{{*{parameter.id}}}"
