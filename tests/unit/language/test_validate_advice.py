@@ -103,6 +103,17 @@ def test_what_is_no_location(path: str):
     assert f"{path!r} is no location; write 's3://bucket/key'" in only_warning(found, "In")
 
 
+def test_what_is_no_region():
+    cluster = CLUSTER | {"region": "us_west_1"}
+    text = only_warning(check(activity(runsOn={"ref": "C"}), cluster), "C")
+    assert "'us_west_1' is no region; write one such as 'us-east-1'" in text
+    for region in ("us-gov-west-1", "eu-central-2", "#{myRegion}"):
+        given = {"parameters": [{"id": "myRegion", "default": "eu-west-1"}]}
+        given = given if "my" in region else {}
+        found = check(activity(runsOn={"ref": "C"}), CLUSTER | {"region": region}, **given)
+        assert not found.found
+
+
 def test_locations():
     for path in ("s3://b/k", "file:///tmp/x", "#{@scheduledStartTime}", "https://h/x", "#{myP}"):
         given = {"parameters": [{"id": "myP", "default": "s3://b"}]} if "myP" in path else {}

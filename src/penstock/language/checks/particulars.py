@@ -17,6 +17,7 @@ LOCATION_FIELDS = frozenset(
 )
 """Fields that say where something lies."""
 
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]{1,20}){1,3}-[0-9]{1,2}")
 _SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*://\S")
 
 
@@ -31,6 +32,16 @@ def check_particulars(subject: Subject, report: Report) -> None:
         for key in sorted(LOCATION_FIELDS & each.own):
             for text in each.strings(key):
                 _check_location(subject, each, key, text, report)
+        if "region" in each.own and each.type is not None:
+            _check_region(subject, each, report)
+
+
+def _check_region(subject: Subject, each: ResolvedObject, report: Report) -> None:
+    """That it looks like one; which there are is a growing list that is not ours to keep."""
+    for region in subject.known_texts(each, "region") or ():
+        if not _REGION.fullmatch(region) and not subject.tells_secret(region):
+            problem = f"'region': {shorten(region)!r} is no region; write one such as 'us-east-1'"
+            report.warning(each.id, Rule.DOUBTFUL_VALUE, problem, "region")
 
 
 def _check_location(
