@@ -23,6 +23,9 @@ SAME, DIFFERENT, TROUBLE = 0, 1, 2
 
 STANDARD_INPUT = "-"
 
+_ENDINGS = frozenset({".json", ".yaml", ".yml", ".template"})
+"""What a file of a definition is called like, and hardly a pipeline."""
+
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _TITLES = {"object": "", "parameter": "parameter ", "value": "value of "}
 
@@ -98,6 +101,10 @@ class _Server:
             raise click.ClickException(
                 f"{pipeline!r} is a file; give a second one to compare it with, or the id of a "
                 "pipeline before it"
+            )
+        if Path(pipeline).suffix in _ENDINGS:
+            raise click.ClickException(
+                f"{pipeline!r} is no file here; and to compare files takes two of them"
             )
         client = connect(*self._where, os.environ)
         pipeline_id = find_pipeline(client, pipeline)

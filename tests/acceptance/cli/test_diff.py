@@ -101,6 +101,7 @@ def test_for_programs(files: Path) -> None:
     ("arguments", "expected"),
     [
         (["old.json", "neu.json"], "'neu.json' is no file, and the id of a pipeline begins with"),
+        (["neu.json"], "'neu.json' is no file here; and to compare files takes two"),
         (["old.json"], "'old.json' is a file; give a second one to compare it with"),
         (["broken.json", "old.json"], "broken.json: "),
         (["-", "-"], "standard input can be one of the two only"),

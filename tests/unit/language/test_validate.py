@@ -69,6 +69,7 @@ def test_a_good_definition_has_no_findings():
         ({"command": {"ref": "S"}}, "'command' values must be of type 'String'"),
         ({"retryDelay": "15 Period"}, "unknown unit 'period'"),
         ({"retryDelay": "15minutes"}, "write '15 minutes'"),
+        ({"retryDelay": "5min"}, "write '5 minutes'"),
         ({"retryDelay": "2 huors"}, "write '2 hours'"),
         ({"retryDelay": "${delay}"}, "fill in the template's ${…} first"),
         ({"maximumRetries": "many"}, "'many' is not a whole number such as '2'"),

@@ -89,6 +89,7 @@ def parameters(*declared: Object, use: str = "", **rest: object):
         ({"default": "x", "type": "Integer"}, "default: 'x' is not a whole number such as '3'"),
         ({"default": "x", "type": "double"}, "default: 'x' is not a number such as '0.5'"),
         ({"default": "x", "type": "Sring"}, "Did you mean 'String'?"),
+        ({"default": "1", "type": "Int"}, "Did you mean 'Integer'?"),
         ({"default": "x", "type": "boolean"}, "'boolean' is not 'String', 'Integer', 'Double' or"),
         ({"default": "x", "optional": "yes"}, "'optional': 'yes' is not 'true' or 'false'"),
         ({"default": "x", "isArray": "1"}, "'isArray': '1' is not 'true' or 'false'"),

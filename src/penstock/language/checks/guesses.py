@@ -13,6 +13,7 @@ MOST_COMPARISONS = 20_000
 objects, compared with each of thousands of ids, would take minutes."""
 
 _LONGEST = 100
+_SHORTEST_CUT = 3
 _MOST_INDEXES = 4
 
 
@@ -41,7 +42,8 @@ class Guesser:
             if self._left < 0 or any(close):
                 return next(filter(None, close), None)
         # Sorted, so that the order of the objects does not choose among equals.
-        return nearest(name, sorted({text for each in candidates for text in each}))
+        names = sorted({text for each in candidates for text in each})
+        return nearest(name, names) or _completed(name, names)
 
     def _one_slip_away(self, name: str, candidates: Collection[str]) -> str | None:
         """A candidate that differs by one letter: wrong, missing, one too many, two swapped.
@@ -58,6 +60,13 @@ class Guesser:
             self._indexes[id(candidates)] = (candidates, index)
         found = (index.get(text) for text in _shortened(name.lower()))
         return min(filter(None, found), default=None)
+
+
+def _completed(name: str, names: Collection[str]) -> str | None:
+    """The shortest name that begins so, for what was cut short: `Int`, `desc`."""
+    lower = name.lower()
+    longer = [each for each in names if each.lower().startswith(lower)]
+    return min(longer, key=len, default=None) if len(name) >= _SHORTEST_CUT else None
 
 
 def _index(candidates: Collection[str]) -> dict[str, str]:

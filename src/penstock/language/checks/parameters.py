@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from penstock.language.catalogue import FieldType, nearest
+from penstock.language.catalogue import FieldType
 from penstock.language.checks.names import names_in
 from penstock.language.checks.subject import Fault, Report, Subject
 from penstock.language.checks.values import named, value_fault
@@ -12,7 +12,7 @@ from penstock.language.expressions.errors import ExpressionError
 from penstock.language.expressions.parser import parse
 from penstock.language.resolve import ResolvedObject, is_user_field
 from penstock.language.rules import Rule
-from penstock.language.wording import counted, did_you_mean, listed, shorten
+from penstock.language.wording import counted, listed, shorten
 from penstock.model.definition import ParameterObject
 
 ATTRIBUTES = frozenset(
@@ -44,7 +44,7 @@ def check_parameters(subject: Subject, report: Report) -> None:
         if counts[parameter_id] > 1:
             text = f"the parameter is declared {counts[parameter_id]} times; keep one declaration"
             report.error(parameter_id, Rule.DUPLICATE_ID, text)
-        for fault in _declaration_faults(parameter):
+        for fault in _declaration_faults(subject, parameter):
             report.error(parameter_id, *fault)
         for fault in _value_faults(subject, parameter):
             report.error(parameter_id, *fault)
@@ -72,10 +72,10 @@ def _check_limits(subject: Subject, report: Report) -> None:
         report.error("", Rule.TOO_MANY_PARAMETERS, text)
 
 
-def _declaration_faults(parameter: ParameterObject) -> Iterator[Fault]:
+def _declaration_faults(subject: Subject, parameter: ParameterObject) -> Iterator[Fault]:
     kind = parameter.attribute("type")
     if kind is not None and not _is_type(kind):
-        guess = did_you_mean(nearest(kind, TYPES))
+        guess = subject.guesser.sentence(kind, TYPES)
         text = f"'type': {shorten(kind)!r} is not {listed(TYPES)}.{guess}"
         yield Fault(Rule.PARAMETER, text, "type")
     for key in _BOOLEANS:
@@ -208,7 +208,13 @@ def _used_names(subject: Subject) -> frozenset[str]:
 def _check_missing(
     subject: Subject, declared: Mapping[str, ParameterObject], report: Report
 ) -> None:
-    missing = sorted(each for each in declared if each not in subject.resolved.parameters)
+    missing = sorted(
+        each
+        for each in declared
+        if each not in subject.resolved.parameters
+        # That nothing uses it says enough as long as it may get a value yet.
+        and not (subject.draft and report.has(Rule.UNUSED_PARAMETER, each))
+    )
     remedy = "give it a value (under 'values', or at activation at the latest), a 'default', or "
     remedy += '"optional": "true"'
     if not subject.draft or len(missing) == 1:

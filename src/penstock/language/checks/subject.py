@@ -210,6 +210,7 @@ class Report:
 
     def __init__(self) -> None:
         self._found: dict[str, dict[Finding, None]] = {}  # dicts as ordered sets
+        self._rules: set[str] = set()
 
     def error(self, object_id: str, rule: Rule, text: str, field: str | None = None) -> None:
         """Something that forbids activation; object `""` is the definition as a whole."""
@@ -224,14 +225,17 @@ class Report:
     ) -> None:
         finding = Finding(object_id, severity, rule.value, text, field)
         self._found.setdefault(object_id, {})[finding] = None
+        self._rules.add(rule.value)
 
     def has_error(self, object_id: str) -> bool:
         """Whether an error of that object or parameter was reported so far."""
         return any(each.severity == "error" for each in self._found.get(object_id, ()))
 
-    def has(self, rule: Rule) -> bool:
-        """Whether anything of that kind was reported so far."""
-        return any(each.rule == rule for found in self._found.values() for each in found)
+    def has(self, rule: Rule, object_id: str | None = None) -> bool:
+        """Whether anything of that kind was reported so far, of that object if one is given."""
+        if object_id is None:
+            return rule.value in self._rules
+        return any(each.rule == rule for each in self._found.get(object_id, ()))
 
     def findings(self, order: Iterable[str] = ()) -> Findings:
         """All that was reported, by object in the order given, then what else there is."""

@@ -26,6 +26,8 @@ _TEMPLATE = re.compile(r"\$\{[^}]{1,100}\}")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
 _COUNT_AND_UNIT = re.compile(r"\s*([0-9]{1,8})(\s*)([A-Za-z]+)\s*")
 
+_SHORT_UNITS = {"min": "minute", "h": "hour", "hr": "hour", "d": "day", "w": "week", "wk": "week"}
+_SHORT_UNITS |= {"mo": "month", "mon": "month", "y": "year", "yr": "year"}
 _CRON_LINE = re.compile(r"\s*(?:cron\()?(?:[0-9*/,?LW#-]+\s+){4,5}[0-9A-Za-z*/,?#-]+\)?\s*")
 _CRON_REMEDY = (
     "a schedule has a period, such as '1 day', and a start, whose time of day the runs keep "
@@ -112,7 +114,7 @@ def kinds(field_type: FieldType) -> str:
     """What a reference may point to, categories by the names that users see: `'DataNode'`."""
     if "*" in field_type.to:
         return "'Reference'"
-    return " or ".join(dict.fromkeys(repr(_CATEGORIES.get(kind, kind)) for kind in field_type.to))
+    return listed(dict.fromkeys(_CATEGORIES.get(kind, kind) for kind in field_type.to))
 
 
 def _enumeration_fault(text: str, field_type: FieldType) -> str | None:
@@ -208,8 +210,9 @@ def _misspelled_period(text: str) -> str | None:
     if match is None:
         return None
     count, space, word = match.groups()
-    unit = nearest(word.lower().removesuffix("s"), UNITS)
-    if unit is None or (space and word.lower().removesuffix("s") in UNITS):
+    bare = word.lower().removesuffix("s")
+    unit = _SHORT_UNITS.get(bare) or nearest(bare, UNITS)
+    if unit is None or (space and bare in UNITS):
         return None
     return f"{text!r} is not a period; write {str(Period(int(count), unit))!r}"
 
