@@ -58,7 +58,11 @@ def _unreadable(text: str, at: int) -> Fault:
     if text[at] in "'\"":
         return Fault(at, f"the text is not closed: {text[at]} is missing")
     if text.startswith("#{", at):
-        return Fault(at, "an expression cannot stand in another: write the name without '#{' '}'")
+        problem = (
+            "an expression cannot stand in another: close the one before with '}', or write the "
+            "name without '#{' '}'"
+        )
+        return Fault(at, problem)
     hint = next((hint for characters, hint in _HINTS.items() if text[at] in characters), "")
     return Fault(at, f"the character {text[at]!r} has no meaning here{hint}")
 
