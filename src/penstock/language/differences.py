@@ -37,6 +37,8 @@ ORDERED_REFERENCES = frozenset({"input", "output"})
 _SHORTEST_STRUCK_OUT = 4
 """Shorter secrets would strike out parts of words; they are masked where they stand alone."""
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 Part = Literal["object", "parameter", "value"]
 
 
@@ -69,10 +71,16 @@ def differences(old: Definition, new: Definition) -> tuple[Change, ...]:
     return (*comparison.objects(), *comparison.parameters(), *comparison.values())
 
 
+def forbidden_changes(active: Definition, new: Definition) -> tuple[Change, ...]:
+    """Only those that an activated pipeline may not have; made ready to be shown are only they."""
+    return tuple(_Comparison(active, new, only_forbidden=True).objects())
+
+
 class _Comparison:
     """The two definitions, by id and as they resolve, and the secrets of both."""
 
-    def __init__(self, old: Definition, new: Definition) -> None:
+    def __init__(self, old: Definition, new: Definition, only_forbidden: bool = False) -> None:
+        self._only_forbidden = only_forbidden
         self._old, self._new = old, new
         self._before, self._after = objects_by_id(old), objects_by_id(new)
         self._secrets = _secrets(old) | _secrets(new)
@@ -97,26 +105,35 @@ class _Comparison:
     def _whole(self, item: PipelineObject, added: bool) -> Iterator[Change]:
         """An object that is in one definition only, with its fields."""
         forbidden = None if added else _REMOVED
-        yield Change("object", item.id, None, *_sides(_json(item.name), added), forbidden)
-        for key in dict.fromkeys(field.key for field in item.fields):
+        if forbidden is not None or not self._only_forbidden:
+            yield Change("object", item.id, None, *_sides(_json(item.name), added), forbidden)
+        keys = dict.fromkeys(field.key for field in item.fields)
+        if self._only_forbidden:
+            keys = {"output": None} if added and "output" in keys else {}
+        for key in keys:
             taken = [ref for ref in item.refs(key) if ref in self._before]
             forbidden = _TAKEN.format(taken[0]) if added and key == "output" and taken else None
+            if self._only_forbidden and forbidden is None:
+                continue
             yield Change("object", item.id, key, *_sides(self._shown(item, key), added), forbidden)
 
     def _fields(self, old: PipelineObject, new: PipelineObject) -> Iterator[Change]:
-        if old.name != new.name:
+        if old.name != new.name and not self._only_forbidden:
             yield Change("object", old.id, "name", _json(old.name), _json(new.name))
+        if old.fields == new.fields and not self._is_schedule(old.id):
+            return
         known = self._types(old)
         for key in dict.fromkeys(field.key for field in (*old.fields, *new.fields)):
-            if _values(old, key, known) != _values(new, key, known):
-                before, after = self._shown(old, key), self._shown(new, key)
-            elif key in FIXED_SCHEDULE_FIELDS and self._is_schedule(old.id):
-                before, after = self._evaluated(old, key)
-                if before == after:
-                    continue
-            else:
+            forbidden = self._forbidden(old, new, key)
+            if self._only_forbidden and forbidden is None:
                 continue
-            yield Change("object", old.id, key, before, after, self._forbidden(old, new, key))
+            if _values(old, key, known) != _values(new, key, known):
+                sides = self._shown(old, key), self._shown(new, key)
+                yield Change("object", old.id, key, *sides, forbidden)
+            elif key in FIXED_SCHEDULE_FIELDS and forbidden is not None:
+                sides = self._evaluated(old, key)
+                if sides[0] != sides[1]:
+                    yield Change("object", old.id, key, *sides, forbidden)
 
     def _types(self, item: PipelineObject) -> Mapping[str, FieldType]:
         resolved = self._resolved[0].objects[item.id]
@@ -143,14 +160,14 @@ class _Comparison:
 
     def _show(self, field: Field) -> str:
         if field.ref_value is not None:
-            return json.dumps({"ref": field.ref_value}, ensure_ascii=False)
+            return _encode({"ref": field.ref_value})
         return self._texts(field.key, (field.string_value or "",))[0]
 
     def _texts(self, key: str, texts: Iterable[str]) -> tuple[str, ...]:
         """Texts of a field or parameter of that name as JSON, with what is secret masked."""
         if key.startswith("*"):
-            return tuple(json.dumps(MASK) for _ in texts)
-        return tuple(json.dumps(self._masked(text), ensure_ascii=False) for text in texts)
+            return tuple(_encode(MASK) for _ in texts)
+        return tuple(_encode(self._masked(text)) for text in texts)
 
     def _masked(self, text: str) -> str:
         if text in self._secrets:
@@ -212,7 +229,7 @@ Texts = tuple[str, ...]
 
 
 def _json(text: str) -> Texts:
-    return (json.dumps(text, ensure_ascii=False),)
+    return (_encode(text),)
 
 
 def _sides(texts: Texts, added: bool) -> tuple[Texts, Texts]:

@@ -5,7 +5,7 @@ schedule's period or start, to touch reference fields of what is there, and to m
 object the output of a new one. `differences` knows which change is which.
 """
 
-from penstock.language.differences import Change, differences
+from penstock.language.differences import Change, forbidden_changes
 from penstock.language.rules import Rule
 from penstock.language.wording import shorten
 from penstock.model.definition import Definition, Finding
@@ -15,8 +15,7 @@ def forbidden_edits(active: Definition, new: Definition) -> list[Finding]:
     """The errors; none if the edit is allowed."""
     return [
         Finding(each.id, "error", Rule.FORBIDDEN_EDIT.value, _text(each), each.field)
-        for each in differences(active, new)
-        if each.forbidden is not None
+        for each in forbidden_changes(active, new)
     ]
 
 

@@ -104,3 +104,15 @@ def test_a_secret_is_struck_out_of_other_texts() -> None:
     change = one([A, secret], [A | {"command": "login hush-hush now"}, secret])
     assert change.after == ('"login ******** now"',)
     assert "hush" not in str(diff([secret], [secret | {"*password": "hush-other"}]))
+
+
+def test_what_differs_in_a_secret_only_is_told_though_both_look_alike() -> None:
+    sides = (
+        [A | {"command": f"login {word}"}, {"id": "D", "*password": word}]
+        for word in ("hush-one", "hush-two")
+    )
+    found = diff(*sides)
+    assert [(each.id, each.before, each.after) for each in found] == [
+        ("A", ('"login ********"',), ('"login ********"',)),
+        ("D", ('"********"',), ('"********"',)),
+    ]
