@@ -1,6 +1,5 @@
 """Expressions: readable, able to work, and every name in them known where it is evaluated."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -28,20 +27,25 @@ MOST_TARGETS = 100
 SEVERAL = 3
 """Undeclared parameters from which on one finding stands for all."""
 
-_UNDECLARED = re.compile(r"there is no field or parameter '(\*?my[A-Z_]\w*)'\. Declare it:")
-
 MOST_PROBLEMS = 10
 """Problems of one text that are told; who mends them will look again."""
 
 _CHARACTERS_PER_STEP = 3
 
 
+class _Wrong(NamedTuple):
+    """Something wrong with a name; `undeclared` is the parameter that may be meant by it."""
+
+    text: str
+    rule: Rule = Rule.UNKNOWN_NAME
+    undeclared: str | None = None
+
+
 class _Problem(NamedTuple):
-    """Something wrong with a text: where in it, and what; `rule` tells a warning by its kind."""
+    """Something wrong with a text, and where in it."""
 
     at: int
-    text: str
-    rule: Rule
+    wrong: _Wrong
 
 
 class _Found(NamedTuple):
@@ -75,7 +79,7 @@ def check_expressions(subject: Subject, report: Report) -> None:
                     found.setdefault(_Found(owner, key, text, problem), []).append(each.id)
     undeclared = _undeclared(subject, found)
     for each_found, heirs in found.items():
-        if not undeclared or _declarable(each_found) is None:
+        if not undeclared or each_found.problem.wrong.undeclared is None:
             _report(each_found, heirs, report)
     if undeclared:
         text = (
@@ -90,14 +94,8 @@ def _undeclared(subject: Subject, found: Iterable[_Found]) -> list[str]:
     """The parameters that are used, where none is declared and several are: one cause."""
     if subject.definition.parameter_objects:
         return []
-    names = sorted({name for each in found if (name := _declarable(each)) is not None})
-    return names if len(names) >= SEVERAL else []
-
-
-def _declarable(found: _Found) -> str | None:
-    """The name that a problem is about, if to declare a parameter of that name would help."""
-    match = _UNDECLARED.match(found.problem.text)
-    return match[1] if match is not None else None
+    names = {name for each in found if (name := each.problem.wrong.undeclared) is not None}
+    return sorted(names) if len(names) >= SEVERAL else []
 
 
 def _report(found: _Found, heirs: Sequence[str], report: Report) -> None:
@@ -109,8 +107,9 @@ def _report(found: _Found, heirs: Sequence[str], report: Report) -> None:
         seen = f" (inherited by {listed(sorted(others), 'and')})"
     # The marked text of a secret field could show the secret.
     marked = "" if key.startswith("*") else f"\n{ExpressionError(text, problem.at, '').marked}"
-    tell = report.warning if problem.rule is Rule.UNSET_FIELD else report.error
-    tell(owner, problem.rule, f"{shorten(key)!r}: {problem.text}{seen}{marked}", key)
+    wrong = problem.wrong
+    tell = report.warning if wrong.rule is Rule.UNSET_FIELD else report.error
+    tell(owner, wrong.rule, f"{shorten(key)!r}: {wrong.text}{seen}{marked}", key)
 
 
 class _Names:
@@ -133,30 +132,32 @@ class _Names:
         template = self._subject.template(text)
         if isinstance(template, ExpressionError):
             # Where the text is inherited its owner has the error already.
-            return [_Problem(template.at, template.problem, Rule.EXPRESSION)] if own else []
+            wrong = _Wrong(template.problem, Rule.EXPRESSION)
+            return [_Problem(template.at, wrong)] if own else []
         names = () if each.type is None else self._unknown(each, key, template)
-        wrong = list(islice(names, MOST_PROBLEMS))
+        found = list(islice(names, MOST_PROBLEMS))
         kinds = self._foresight.kinds_at(each.id)
-        wrong += [_Problem(at, what, Rule.EXPRESSION) for at, what in faults(template, kinds)]
-        return wrong[:MOST_PROBLEMS]
+        found += [
+            _Problem(at, _Wrong(what, Rule.EXPRESSION)) for at, what in faults(template, kinds)
+        ]
+        return found[:MOST_PROBLEMS]
 
     def _unknown(self, each: ResolvedObject, key: str, template: Template) -> Iterator[_Problem]:
         for part in template.parts:
             for node in () if isinstance(part, str) else walk(part):
                 if isinstance(node, Name):
-                    problem = self._path(each, node.path, each)
-                    if problem is not None:
-                        yield _Problem(node.at, *problem)
+                    wrong = self._path(each, node.path, each)
+                    if wrong is not None:
+                        yield _Problem(node.at, wrong)
 
     def _path(
         self, each: ResolvedObject, path: tuple[str, ...], origin: ResolvedObject
-    ) -> tuple[str, Rule] | None:
+    ) -> _Wrong | None:
         """What is wrong with a path, and of which kind; follows what `ObjectScope` does."""
         if len(path) > LONGEST_PATH:
-            return f"a path has at most {LONGEST_PATH} steps", Rule.EXPRESSION
+            return _Wrong(f"a path has at most {LONGEST_PATH} steps", Rule.EXPRESSION)
         if len(path) == 1:
-            problem = self._name(each, path[0], origin)
-            return None if problem is None else (problem, Rule.UNKNOWN_NAME)
+            return self._name(each, path[0], origin)
         if path[0] == "parent":
             return self._path(each, path[1:], origin)
         if path[0] == "node":
@@ -165,10 +166,10 @@ class _Names:
 
     def _node(
         self, each: ResolvedObject, rest: tuple[str, ...], origin: ResolvedObject
-    ) -> tuple[str, Rule] | None:
+    ) -> _Wrong | None:
         if each.category is None or not each.category.endswith(("action", "precondition")):
             text = "'node' is known only in preconditions and actions; name the field alone"
-            return text, Rule.UNKNOWN_NAME
+            return _Wrong(text)
         if "node" in rest:
             return None  # the referrer's referrer: rare, and following all could take for ever
         for referrer in self._subject.referrers.get(each.id, ())[:MOST_TARGETS]:
@@ -178,19 +179,19 @@ class _Names:
                 continue
             if len(rest) == 1 and is_unset_field(owner, rest[0]):
                 text = f"{owner.id!r} does not give {rest[0]!r}, so nothing will stand here"
-                return text, Rule.UNSET_FIELD
-            problem = self._path(owner, rest, origin)
-            if problem is not None:
-                return problem
+                return _Wrong(text, Rule.UNSET_FIELD)
+            wrong = self._path(owner, rest, origin)
+            if wrong is not None:
+                return wrong
         return None
 
     def _over_references(
         self, each: ResolvedObject, path: tuple[str, ...], origin: ResolvedObject
-    ) -> tuple[str, Rule] | None:
+    ) -> _Wrong | None:
         """Level by level; of several targets some may lack a field, that all do is the error."""
         if path[-1].startswith("@") and len(path) > 2:
             text = f"{path[-1]!r} can be reached over one reference only, not over {len(path) - 1}"
-            return text, Rule.EXPRESSION
+            return _Wrong(text, Rule.EXPRESSION)
         targets = {each.id: each}
         for key in path[:-1]:
             following: dict[str, ResolvedObject] = {}
@@ -203,12 +204,11 @@ class _Names:
                         return None
                     following[reference] = at
             if not following:
-                return self._no_reference(list(targets.values()), key), Rule.UNKNOWN_NAME
+                return _Wrong(self._no_reference(list(targets.values()), key))
             targets = following
         if any(self._knows(target, path[-1]) for target in targets.values()):
             return None
-        first = targets[min(targets)]
-        return str(self._name(first, path[-1], origin)), Rule.UNKNOWN_NAME
+        return self._name(targets[min(targets)], path[-1], origin)
 
     def _no_reference(self, owners: Sequence[ResolvedObject], key: str) -> str:
         where = listed(sorted(owner.id for owner in owners))
@@ -220,17 +220,27 @@ class _Names:
             return f"{key!r} is not given at {where}; give it, or name something else"
         return f"there is no reference {key!r} at {where}.{guess}"
 
-    def _name(self, each: ResolvedObject, name: str, origin: ResolvedObject) -> str | None:
+    def _name(self, each: ResolvedObject, name: str, origin: ResolvedObject) -> _Wrong | None:
         """What to say of a name that an object does not know; None if it does."""
         if self._knows(each, name):
             return None
         where = "" if each is origin else f" at {each.id!r}"
         if name.startswith("@"):
             guess = did_you_mean(self._subject.guesser.nearest(name, _runtime_names()))
-            return f"there is no runtime field {name!r}{where}.{guess}"
+            return _Wrong(f"there is no runtime field {name!r}{where}.{guess}")
         if is_unset_field(each, name):
-            return f"{name!r} is not given{where}, so there is nothing to put here; give it a value"
-        return f"there is no field or parameter {name!r}{where}.{self._guess(each, name)}"
+            text = f"{name!r} is not given{where}, so there is nothing to put here; give it a value"
+            return _Wrong(text)
+        text = f"there is no field or parameter {name!r}{where}."
+        guess = self._guess(each, name)
+        if guess or not is_user_field(name):
+            return _Wrong(text + guess)
+        declare = (
+            f' Declare it: "parameters": [{{"id": "{name}", …}}], or give the object a field of '
+            "that name."
+        )
+        # Of another object it would have to be a field there.
+        return _Wrong(text + declare, undeclared=name if each is origin else None)
 
     def _knows(self, each: ResolvedObject, name: str) -> bool:
         if name in ("id", "name") or name in each.fields or is_runtime_field(each, name):
@@ -242,12 +252,7 @@ class _Names:
             return self._subject.guesser.sentence(name, each.fields, self._parameters)
         # Fields of the type look like it (myScriptUri, scriptUri) and are not meant.
         own = {key for key in each.fields if is_user_field(key)}
-        guess = self._subject.guesser.sentence(name, own, self._parameters)
-        return (
-            guess
-            or f' Declare it: "parameters": [{{"id": "{name}", …}}], or give the '
-            "object a field of that name."
-        )
+        return self._subject.guesser.sentence(name, own, self._parameters)
 
 
 @cache
