@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": "penstock.cli.convert",
     "eval": "penstock.cli.evaluate",
     "diff": "penstock.cli.diff",
+    "simulate": "penstock.cli.simulate",
     "status": "penstock.cli.status",
     "keys": "penstock.cli.keys",
 }

@@ -130,27 +130,37 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def prepare(given: Given, no_retry: bool, until: datetime | None) -> Job | None:
-    """Read, check and adapt the definition; None if its errors were shown instead."""
-    from penstock.cli import preparation
+def checked(given: Given) -> "tuple[Definition, tuple[ParameterValue, ...]] | None":
+    """The definition and its parameters' values; None if its errors were shown instead."""
     from penstock.cli.findings import Verdict, as_text
     from penstock.cli.validate import extension, located, parameter_values
-    from penstock.clock import system_clock
     from penstock.language.forms import read_definition
-    from penstock.language.resolve import resolve
     from penstock.language.validate import validate
     from penstock.model.limits import Limits
-    from penstock.model.times import to_datetime
 
     content = given.file.read()
     definition = extension(given.parameter_files)(read_definition(content, pick=given.pick))
     values = parameter_values(given.parameters)
     findings = validate(definition, Limits(), values)
-    if findings.errored:
-        found = located(content, findings.found, given.pick)
-        for line in as_text([Verdict(given.file.name, found=found)]):
-            click.echo(line, err=True)
+    if not findings.errored:
+        return definition, values
+    found = located(content, findings.found, given.pick)
+    for line in as_text([Verdict(given.file.name, found=found)]):
+        click.echo(line, err=True)
+    return None
+
+
+def prepare(given: Given, no_retry: bool, until: datetime | None) -> Job | None:
+    """Read, check and adapt the definition; None if its errors were shown instead."""
+    from penstock.cli import preparation
+    from penstock.clock import system_clock
+    from penstock.language.resolve import resolve
+    from penstock.model.times import to_datetime
+
+    found = checked(given)
+    if found is None:
         return None
+    definition, values = found
     now = to_datetime(system_clock())
     resolved = resolve(definition, values)
     if missing := preparation.unserved(resolved):

@@ -79,7 +79,7 @@ class World:
 
     def _start(self) -> None:
         """Make the server's parts anew, from nothing but the store."""
-        self.store = SqliteStore(self._path, self.now, durable=False)
+        self.store = self._open_store()
         cipher = Cipher(bytes(32), lambda size: next(self._nonces).to_bytes(size, "big"))
         self.task_ids = TaskIds(cipher.derive("task ids"))
         self.definitions = Definitions(cipher, self.settings.report_timeout_ms)
@@ -105,6 +105,9 @@ class World:
         transaction = self.store.begin()
         self.writer.next_due = transaction.next_due()
         transaction.rollback()
+
+    def _open_store(self) -> SqliteStore:
+        return SqliteStore(self._path, self.now, durable=False)
 
     def _around_commit(self, moment: str) -> None:
         self.hazard(moment)

@@ -1,0 +1,368 @@
+"""What would run, and when: a definition lived through in virtual time, with modelled runners.
+
+The service, the engine and the store are the real ones (the store in memory); only the runners are
+imagined: how long a task takes, and which ones fail, is the scenario's to say. Everything that
+falls due at one moment is one transaction, since nobody waits for an answer here; and the runners
+neither acknowledge nor report, but are given for ever.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path
+
+from msgspec import Struct
+
+from penstock.config import Settings
+from penstock.engine.events import Claim, EndTask
+from penstock.engine.plan import ACTIVITY, Component, Plan
+from penstock.model.api import ActivatePipelineRequest
+from penstock.model.definition import Definition, ParameterValue
+from penstock.model.errors import ApiError
+from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, TaskKey
+from penstock.model.status import WAITING_FOR_RUNNER
+from penstock.model.times import DAY_MS, MINUTE_MS, Instant
+from penstock.service.core import fire_timers
+from penstock.service.load import view_of
+from penstock.service.unit import Queue, Unit
+from penstock.simulation.memory import MemoryStore
+from penstock.simulation.world import World
+from penstock.store.protocol import Reader, Task
+
+ANY = "*"
+"""Stands for every component that is not named itself."""
+
+DEFAULT_TAKES_MS = MINUTE_MS
+SIMULATED_FAILURE = "Simulated"
+FAILURE_MESSAGE = "the simulation was told to let it fail"
+
+_FOR_EVER_MS = 400 * 365 * DAY_MS
+_PAGE = 5_000
+_SYSTEM_PREFIX = "@"
+"""Worker groups of the server's own begin with it; they have as many hands as they need."""
+
+
+class Failure(Struct, frozen=True):
+    """Which attempts fail: of a component, of intervals that start in `[first, stop)`, and only
+    the first `attempts` of each instance (None: all).
+    """
+
+    component: str
+    first: Instant | None = None
+    stop: Instant | None = None
+    attempts: int | None = None
+
+    def strikes(self, component: str, start: Instant, attempt: int) -> bool:
+        """Whether it is meant for this attempt."""
+        return (
+            self.component in {ANY, component}
+            and (self.first is None or start >= self.first)
+            and (self.stop is None or start < self.stop)
+            and (self.attempts is None or attempt <= self.attempts)
+        )
+
+
+class Scenario(Struct, frozen=True):
+    """What is supposed: activation at `begin`, an end to look at, `runners` tasks at a time for
+    each worker group, how long a task takes (milliseconds, by component or `*`), what fails.
+    """
+
+    begin: Instant
+    until: Instant
+    runners: int = 4
+    takes_ms: Mapping[str, int] = {}
+    failures: Sequence[Failure] = ()
+
+    def duration_ms(self, component: Component) -> int:
+        """How long a task of the component takes; what only checks or tells takes no time."""
+        named = self.takes_ms.get(component.id)
+        if named is not None:
+            return named
+        if component.category != ACTIVITY:
+            return 0
+        return self.takes_ms.get(ANY, DEFAULT_TAKES_MS)
+
+    def fails(self, instance: Instance, attempt: int) -> bool:
+        """Whether this attempt is to fail."""
+        return any(f.strikes(instance.component, instance.start, attempt) for f in self.failures)
+
+
+class Try(Struct, frozen=True):
+    """An attempt: ready, taken by a runner, ended (None: not yet)."""
+
+    worker_group: str
+    status: str
+    ready_at: Instant
+    started_at: Instant | None
+    ended_at: Instant | None
+
+
+class Run(Struct, frozen=True):
+    """An instance and its tries; `due_at` is by its schedule, but not before the activation."""
+
+    component: str
+    type: str
+    category: str
+    start: Instant
+    end: Instant
+    due_at: Instant
+    status: str
+    ended_at: Instant | None
+    tries: tuple[Try, ...]
+
+    @property
+    def started_at(self) -> Instant | None:
+        """When a runner first took it."""
+        return self.tries[0].started_at if self.tries else None
+
+    @property
+    def ready_at(self) -> Instant | None:
+        """When it had nothing left to wait for but a runner."""
+        return self.tries[0].ready_at if self.tries else None
+
+
+class Held(Struct, frozen=True):
+    """Intervals of a component that were due by the end, and had no room to begin."""
+
+    component: str
+    first: Instant
+    count: int
+    max_active: int
+
+
+class Lived(Struct, frozen=True):
+    """What came of it, up to the scenario's end."""
+
+    scenario: Scenario
+    pipeline: Pipeline
+    runs: list[Run]
+    held: list[Held]
+
+
+class Imagined(World):
+    """A world without a file, whose server waits for ever to hear from a runner."""
+
+    def __init__(self, begin: Instant) -> None:
+        patient = Settings(
+            allow_backfill=True,
+            acknowledge_timeout_ms=_FOR_EVER_MS,
+            report_timeout_ms=_FOR_EVER_MS,
+        )
+        super().__init__(Path(), begin, patient)
+
+    def _open_store(self) -> MemoryStore:
+        return MemoryStore(self.now)
+
+
+class _Job(Struct, frozen=True):
+    """A task in a runner's hands, and how it will end."""
+
+    queue: Queue
+    key: TaskKey
+    status: str
+
+
+class Rehearsal:
+    """One scenario, lived through once by `live`; the world can be asked afterwards."""
+
+    def __init__(
+        self,
+        definition: Definition,
+        values: tuple[ParameterValue, ...],
+        scenario: Scenario,
+        name: str = "pipeline",
+    ) -> None:
+        self.scenario = scenario
+        self.world = Imagined(scenario.begin)
+        self.pipeline_id = self.world.create(name)
+        self._values = values
+        self._busy: Counter[Queue] = Counter()
+        self._jobs: list[tuple[Instant, int, _Job]] = []
+        self._order = count()
+        self.world.put(self.pipeline_id, definition)
+
+    def live(self, tell: Callable[[Instant], None] = lambda now: None) -> Lived:
+        """Activate, and let time pass to the scenario's end; `tell` hears of each moment.
+
+        Raises `ApiError` if the activation is refused.
+        """
+        world = self.world
+        world.call("ActivatePipeline", ActivatePipelineRequest(self.pipeline_id, self._values))
+        self._moment(self._waiting_queues())
+        while (moment := self._next()) is not None and moment < self.scenario.until:
+            world.now = max(world.now, moment)
+            tell(world.now)
+            self._moment(())
+        world.now = max(world.now, self.scenario.until)
+        return self._lived()
+
+    def _next(self) -> Instant | None:
+        """When something happens next: a timer, or the end of a task."""
+        moments = [self._jobs[0][0]] if self._jobs else []
+        if self.world.writer.next_due is not None:
+            moments.append(self.world.writer.next_due)
+        return min(moments, default=None)
+
+    def _waiting_queues(self) -> list[Queue]:
+        """The queues that hold a task already."""
+        with self.world.store.reader() as reader:
+            waiting = reader.unfinished(self.world.pipeline(self.pipeline_id).key)
+            tasks = [reader.task(each.key) for each in waiting if each.status == WAITING_FOR_RUNNER]
+        attempts = [task.attempt for task in tasks if task is not None and task.attempt is not None]
+        return list(dict.fromkeys((each.account_id, each.worker_group) for each in attempts))
+
+    def _moment(self, queues: Sequence[Queue]) -> None:
+        """All that happens now, in one transaction: timers, then ends, then hand-overs."""
+        ending: list[_Job] = []
+        while self._jobs and self._jobs[0][0] <= self.world.now:
+            ending.append(heapq.heappop(self._jobs)[2])
+        self._busy.subtract(Counter(job.queue for job in ending))
+        freed = [*queues, *dict.fromkeys(job.queue for job in ending)]
+        # A command may be run twice before it is durable, so it changes nothing of ours itself.
+        for taken in self.world.execute(lambda unit: self._happen(unit, ending, freed)):
+            self._begin(*taken)
+
+    def _happen(
+        self, unit: Unit, ending: Sequence[_Job], freed: Sequence[Queue]
+    ) -> list[tuple[Task, Component]]:
+        fire_timers(unit)
+        for job in ending:
+            _end(unit, job)
+        unit.settle()
+        return list(self._hand_over(unit, freed))
+
+    def _hand_over(self, unit: Unit, freed: Sequence[Queue]) -> Iterator[tuple[Task, Component]]:
+        """Give what is offered to runners that are free, in the order of the queues."""
+        busy = Counter(self._busy)
+        unit.offered.update(dict.fromkeys(freed))
+        while unit.offered:
+            queue = next(iter(unit.offered))
+            del unit.offered[queue]
+            while tasks := unit.store.offered(*queue, self._free(queue, busy)):
+                for task in tasks:
+                    view = view_of(unit, task)
+                    # Without an answer it has failed instead, on one of its expressions.
+                    if unit.run(Claim("a modelled runner"), view) is not None:
+                        busy[queue] += 1
+                        yield task, view.place.component
+                unit.settle()
+
+    def _free(self, queue: Queue, busy: Counter[Queue]) -> int:
+        group = queue[1]
+        if not group:
+            return 0
+        return _PAGE if group.startswith(_SYSTEM_PREFIX) else self.scenario.runners - busy[queue]
+
+    def _begin(self, task: Task, component: Component) -> None:
+        """A runner has it: note when and how it will end."""
+        instance, attempt = task.instance, task.attempt
+        assert attempt is not None
+        queue = (attempt.account_id, attempt.worker_group)
+        lasts_ms = self.scenario.duration_ms(component)
+        if component.attempt_timeout_ms is not None:
+            # At that moment the engine ends it, and its runner is free.
+            lasts_ms = min(lasts_ms, component.attempt_timeout_ms)
+        status = "FAILED" if self.scenario.fails(instance, attempt.number) else "FINISHED"
+        job = _Job(queue, _key(attempt), status)
+        self._busy[queue] += 1
+        heapq.heappush(self._jobs, (self.world.now + lasts_ms, next(self._order), job))
+
+    def _lived(self) -> Lived:
+        world = self.world
+        pipeline = world.pipeline(self.pipeline_id)
+        with world.store.reader() as reader:
+            plan = world.definitions.plan(reader, pipeline, pipeline.version)
+            runs = list(_runs(reader, pipeline, plan, self.scenario.begin))
+            held = list(_held(plan, reader.components(pipeline.key), self.scenario.until))
+        return Lived(self.scenario, pipeline, runs, held)
+
+
+def _end(unit: Unit, job: _Job) -> None:
+    failed = job.status == "FAILED"
+    error = (SIMULATED_FAILURE, FAILURE_MESSAGE) if failed else (None, None)
+    try:
+        unit.run(EndTask(job.key, job.status, *error))
+    except ApiError:
+        # It timed out or was called off meanwhile; its runner is free all the same.
+        return
+
+
+def _key(attempt: Attempt) -> TaskKey:
+    return TaskKey(
+        attempt.account_id,
+        attempt.pipeline,
+        attempt.instance,
+        attempt.number,
+        attempt.generation,
+    )
+
+
+def _runs(reader: Reader, pipeline: Pipeline, plan: Plan, begin: Instant) -> Iterator[Run]:
+    """All instances in the order in which they fell due; those of one moment as the work goes."""
+    tries: dict[int, list[Try]] = {}
+    for task in _all_attempts(reader, pipeline.key):
+        if task.attempt is not None:
+            tries.setdefault(task.instance.key, []).append(_try(task.attempt))
+    rank = {key: place for place, key in enumerate(plan.components)}
+    runs = [
+        _run(each, plan.components[each.component], tries.get(each.key, ()), begin)
+        for each in _all_instances(reader, pipeline.key)
+    ]
+    yield from sorted(runs, key=lambda run: (run.due_at, run.start, rank[run.component]))
+
+
+def _run(instance: Instance, component: Component, tries: Sequence[Try], begin: Instant) -> Run:
+    due = instance.start if component.cron or component.schedule is None else instance.end
+    return Run(
+        instance.component,
+        component.type,
+        component.category,
+        instance.start,
+        instance.end,
+        max(due, begin),
+        instance.status,
+        instance.ended_at,
+        tuple(tries),
+    )
+
+
+def _try(attempt: Attempt) -> Try:
+    return Try(
+        attempt.worker_group,
+        attempt.status,
+        attempt.ready_at,
+        attempt.handed_at,
+        attempt.ended_at,
+    )
+
+
+def _all_instances(reader: Reader, pipeline: int) -> Iterator[Instance]:
+    component, start = "", -_FOR_EVER_MS
+    while page := reader.instances_after(pipeline, component, start, _PAGE):
+        yield from page
+        component, start = page[-1].component, page[-1].start
+
+
+def _all_attempts(reader: Reader, pipeline: int) -> Iterator[Task]:
+    component, start, number = "", -_FOR_EVER_MS, 0
+    while page := reader.attempts_after(pipeline, component, start, number, _PAGE):
+        yield from page
+        last = page[-1]
+        component, start = last.instance.component, last.instance.start
+        number = last.attempt.number if last.attempt is not None else 0
+
+
+def _held(plan: Plan, rows: Sequence[ComponentRow], until: Instant) -> Iterator[Held]:
+    for row in rows:
+        component = plan.components[row.id]
+        schedule = component.schedule
+        if schedule is None or not row.open or component.category != ACTIVITY:
+            continue
+        first = schedule.first_from(row.next_start)
+        # The last interval that is due before the end, by its start or its end.
+        last = schedule.index(until - 1) - (0 if component.cron else 1)
+        if schedule.count is not None:
+            last = min(last, schedule.count - 1)
+        if last >= first:
+            yield Held(row.id, schedule.start(first), last - first + 1, component.max_active)
