@@ -18,8 +18,8 @@ import uvloop
 from msgspec.structs import replace
 
 from penstock.access.identity import Credential, Directory
-from penstock.access.secrets import Cipher, open_cipher
-from penstock.clock import Clock, system_clock
+from penstock.access.secrets import KEY_FILE, Cipher, SecretsUnreadable, open_key_file
+from penstock.clock import Clock, CorrectedClock, system_clock
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE, Settings
 from penstock.console.site import Console
 from penstock.engine.views import Rules
@@ -30,7 +30,8 @@ from penstock.service.dispatcher import Dispatcher
 from penstock.service.server import PenstockService
 from penstock.service.task_ids import TaskIds
 from penstock.service.writer import Writer
-from penstock.store.identity import SqliteIdentityStore
+from penstock.store.identity import SqlIdentityStore, SqliteIdentityStore
+from penstock.store.protocol import Store
 from penstock.store.sqlite import SqliteStore, connect
 from penstock.wire.app import Application
 from penstock.wire.serve import endpoint, listen, make_server
@@ -48,18 +49,22 @@ class DirectoryInUse(Exception):
     """Another server works in the data directory."""
 
 
+class DriverMissing(Exception):
+    """PostgreSQL is asked for, and its driver is not installed."""
+
+
 class App:
     """A server put together on a data directory, not yet listening."""
 
     def __init__(
         self,
         settings: Settings,
-        clock: Clock,
-        store: SqliteStore,
-        identity: SqliteIdentityStore,
+        clock: CorrectedClock,
+        store: Store,
+        identity: SqlIdentityStore,
         cipher: Cipher,
         randomness: random.Random,
-        lock: BinaryIO,
+        lock: BinaryIO | None,
     ) -> None:
         self._lock = lock
         self.settings = settings
@@ -81,20 +86,26 @@ class App:
     ) -> Self:
         """Open or create the data directory; the first start makes account, user and key.
 
-        Raises OSError, `DirectoryInUse`, `SecretsUnreadable` or `NewerSchema`, with what to do
-        about it.
+        Raises OSError, `DirectoryInUse`, `SecretsUnreadable`, `NewerSchema`, `StoreUnavailable` or
+        `DriverMissing`, with what to do about it.
         """
         directory = settings.data_dir
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = lock_directory(directory)
-        cipher = open_cipher(directory)
-        path = directory / DATABASE_FILE
-        # The log and the shared memory that SQLite puts beside it get the same mode.
-        path.touch(mode=0o600)
-        store = SqliteStore(path, clock())
-        identity = SqliteIdentityStore(lambda: connect(path))
-        app = cls(settings, clock, store, identity, cipher, random.SystemRandom(), lock)
-        app._ensure_first_key(environ)
+        lock = lock_directory(directory) if settings.database is None else None
+        # What the service goes by is the time that the database tells, if it has a clock.
+        service_clock = CorrectedClock(clock)
+        store = open_store(settings, service_clock)
+        identity = open_identity(settings)
+        try:
+            with identity.alone():
+                cipher = open_master_key(settings, identity)
+                randomness = random.SystemRandom()
+                app = cls(settings, service_clock, store, identity, cipher, randomness, lock)
+                app._ensure_first_key(environ)
+        except BaseException:
+            identity.close()
+            store.close()
+            raise
         return app
 
     def _ensure_first_key(self, environ: Mapping[str, str]) -> None:
@@ -128,7 +139,8 @@ class App:
         application = Application(
             service,
             self.directory.find,
-            self.clock,
+            # Signatures carry the time of this machine's neighbours, not of the database's.
+            self.clock.own,
             self.settings,
             access_log=self.settings.access_log,
             console=Console(self.context, self.directory.find, self._console_key),
@@ -157,7 +169,8 @@ class App:
         """Close the database; all that was answered is in it."""
         self._identity.close()
         self.store.close()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
 
 def lock_directory(directory: Path) -> BinaryIO:
@@ -178,14 +191,65 @@ def lock_directory(directory: Path) -> BinaryIO:
     return lock
 
 
+def open_store(settings: Settings, clock: CorrectedClock) -> Store:
+    """The database that the settings name, its schema up to date."""
+    if settings.database is None:
+        path = settings.data_dir / DATABASE_FILE
+        # The log and the shared memory that SQLite puts beside it get the same mode.
+        path.touch(mode=0o600)
+        return SqliteStore(path, clock())
+    require_driver()
+    from penstock.store.postgres import PostgresStore
+
+    return PostgresStore(settings.database.text, clock(), clock.correct)
+
+
+def open_identity(settings: Settings) -> SqlIdentityStore:
+    """Its accounts, users and keys."""
+    if settings.database is None:
+        path = settings.data_dir / DATABASE_FILE
+        return SqliteIdentityStore(lambda: connect(path))
+    require_driver()
+    from penstock.store.postgres_identity import PostgresIdentityStore
+
+    return PostgresIdentityStore(settings.database.text)
+
+
+def require_driver() -> None:
+    """Raises `DriverMissing`, which says how to get it."""
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise DriverMissing(
+            "PostgreSQL needs its driver, psycopg; run: pip install 'penstock[postgres]'"
+        ) from None
+
+
+def open_master_key(settings: Settings, identity: SqlIdentityStore) -> Cipher:
+    """The cipher that belongs to the database; made by the first server ever.
+
+    Raises `SecretsUnreadable` if the key file is missing or another database's.
+    """
+    path = settings.key_file or settings.data_dir / KEY_FILE
+    expected = identity.master_key()
+    is_first = expected is None and not identity.keys()
+    cipher = open_key_file(path, may_make=is_first)
+    if expected is None:
+        identity.put_master_key(cipher.fingerprint)
+    elif cipher.fingerprint != expected:
+        raise SecretsUnreadable(
+            f"{path} is not the key that the secrets in this database are encrypted with; copy "
+            f"{KEY_FILE} from a server that uses the same database, or name it with --key-file"
+        )
+    return cipher
+
+
 @contextmanager
 def open_directory(settings: Settings, clock: Clock = system_clock) -> Iterator[Directory]:
-    """The identities of a data directory that a server has used, which may be running."""
-    path = settings.data_dir / DATABASE_FILE
-    cipher = open_cipher(settings.data_dir)
-    identity = SqliteIdentityStore(lambda: connect(path))
+    """The identities of a database that a server has used, which may be running."""
+    identity = open_identity(settings)
     try:
-        yield Directory(identity, cipher, clock)
+        yield Directory(identity, open_master_key(settings, identity), clock)
     finally:
         identity.close()
 
@@ -193,7 +257,7 @@ def open_directory(settings: Settings, clock: Clock = system_clock) -> Iterator[
 def make_context(
     settings: Settings,
     clock: Clock,
-    store: SqliteStore,
+    store: Store,
     cipher: Cipher,
     randomness: random.Random,
 ) -> Context:
@@ -207,7 +271,7 @@ def make_context(
         store,
         definitions,
         dispatcher,
-        Writer(core),
+        Writer(core, store.distant),
         task_ids,
         clock,
         lambda: "df-" + "".join(randomness.choices(_ID_ALPHABET, k=20)),

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -17,10 +18,42 @@ CREDENTIALS_FILE = "credentials"
 CREDENTIALS_PROFILE = "penstock"
 
 
+class DatabaseUrl(Struct, frozen=True):
+    """Where the database is, as libpq understands it; its representation shows no password."""
+
+    text: str
+
+    @property
+    def shown(self) -> str:
+        """For people and logs: without password and options."""
+        parts = urlsplit(self.text)
+        host = parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+        user = f"{parts.username}@" if parts.username else ""
+        return f"{parts.scheme}://{user}{host}{port}{parts.path}"
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({self.shown!r})"
+
+
+def parse_database_url(text: str) -> DatabaseUrl:
+    """A URL of PostgreSQL; raises ValueError, which never quotes it: there may be a password."""
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"postgresql", "postgres"} and (parts.port or True)
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("a database URL has the form postgresql://USER@HOST:PORT/DATABASE")
+    return DatabaseUrl(text)
+
+
 class Settings(Struct, frozen=True):
     """All a server can be told; times in milliseconds, sizes in bytes."""
 
     data_dir: Path = Path(".penstock")
+    database: DatabaseUrl | None = None
+    key_file: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8780
     poll_wait_ms: int = 90_000
@@ -36,7 +69,7 @@ class Settings(Struct, frozen=True):
 
 
 LIMITS_PREFIX = "limits."
-_WITH_OPTIONS = frozenset({"data_dir", "host", "port", "limits"})
+_WITH_OPTIONS = frozenset({"data_dir", "database", "key_file", "host", "port", "limits"})
 """Fields that `penstock serve` has an option of its own for, or that are groups."""
 
 _TIME_UNITS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}

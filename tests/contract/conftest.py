@@ -5,24 +5,28 @@ from pathlib import Path
 
 import pytest
 
+from penstock.store.postgres import PostgresStore
 from penstock.store.protocol import Store, Transaction
 from penstock.store.sqlite import SqliteStore
 
 Opener = Callable[[], Store]
 
 
-def sqlite_opener(directory: Path) -> Opener:
-    return lambda: SqliteStore(directory / "store.db", 0)
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Opener:
+    return lambda: SqliteStore(tmp_path / "store.db", 0)
 
 
-ADAPTERS: dict[str, Callable[[Path], Opener]] = {"sqlite": sqlite_opener}
+@pytest.fixture
+def postgres(database: str) -> Opener:
+    return lambda: PostgresStore(database, 0)
 
 
-@pytest.fixture(params=list(ADAPTERS))
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+@pytest.fixture(params=["sqlite", "postgres"])
+def open_store(request: pytest.FixtureRequest) -> Iterator[Opener]:
     """Opens the same database each time; all are closed in the end."""
     opened: list[Store] = []
-    opener = ADAPTERS[request.param](tmp_path)
+    opener: Opener = request.getfixturevalue(request.param)
 
     def open_one() -> Store:
         opened.append(opener())

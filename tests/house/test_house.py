@@ -52,7 +52,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "model": frozenset({"msgspec"}),
     "language": frozenset({"msgspec", "rapidfuzz", "yaml"}),
     "engine": frozenset({"msgspec"}),
-    "store": frozenset({"msgspec"}),
+    "store": frozenset({"msgspec", "psycopg"}),
     "access": frozenset({"msgspec", "cryptography"}),
     "service": frozenset({"msgspec", "structlog"}),
     "wire": frozenset({"msgspec", "structlog", "uvicorn", "uvloop", "httptools"}),
@@ -63,7 +63,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "config": frozenset({"msgspec"}),
     "clock": frozenset(),
     "log": frozenset({"structlog"}),
-    "app": frozenset({"msgspec", "structlog", "uvicorn", "uvloop"}),
+    "app": frozenset({"msgspec", "psycopg", "structlog", "uvicorn", "uvloop"}),
     "cli": frozenset({"click", "msgspec", "rich", "structlog"}),
     "__main__": frozenset(),
 }

@@ -74,7 +74,7 @@ def test_polls_end_with_nothing_when_their_tasks_do_not_become_durable(world):
     batch = core(world).execute([fire_timers])
     assert [poll.hostname for poll, _ in batch.deliveries] == ["two"]
     batch.transaction.rollback()
-    batch.abandon()
+    core(world).abandon()
     assert polls.got["two"].task_object is None
     assert world.dispatcher.waiting_count == 0
     world.execute(fire_timers)

@@ -12,6 +12,7 @@ from pathlib import Path
 KEY_FILE = "secret.key"
 _MASTER_BYTES = 32
 _NONCE_BYTES = 12
+_FINGERPRINT_DIGITS = 32
 
 RandomBytes = Callable[[int], bytes]
 
@@ -35,6 +36,11 @@ class Cipher:
         nothing to extract.
         """
         return hmac.digest(self._master, b"penstock " + purpose.encode() + b"\x01", "sha256")
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells master keys apart, and nothing about them."""
+        return self.derive("fingerprint").hex()[:_FINGERPRINT_DIGITS]
 
     def encrypt(self, clear: bytes, context: bytes = b"") -> bytes:
         """Nonce and cipher text; it opens only with the same `context`, so rows cannot be swapped.
@@ -67,8 +73,22 @@ def open_cipher(data_dir: Path, random_bytes: RandomBytes = os.urandom) -> Ciphe
 
     Raises SecretsUnreadable when the file is damaged or open to everybody.
     """
-    path = data_dir / KEY_FILE
+    return open_key_file(data_dir / KEY_FILE, random_bytes)
+
+
+def open_key_file(
+    path: Path, random_bytes: RandomBytes = os.urandom, may_make: bool = True
+) -> Cipher:
+    """The cipher of a key file, which is made if it is missing and may be.
+
+    Raises SecretsUnreadable when it is missing, damaged, or open to everybody.
+    """
     if not path.exists():
+        if not may_make:
+            raise SecretsUnreadable(
+                f"{path} is missing, and with it the key to the secrets in the database; put it "
+                "back, or copy it from a server that uses the same database (--key-file names it)"
+            )
         _make_key_file(path, random_bytes)
     # Others, not the group: volumes of containers are often given to a group.
     if path.stat().st_mode & 0o007:

@@ -1,64 +1,87 @@
 """`penstock keys`: the access keys of a server, in its directory; the server may be running."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import data_option
+from penstock.cli.options import data_option, database_of, database_options
 from penstock.config import CREDENTIALS_PROFILE
 
 if TYPE_CHECKING:
     from penstock.access.identity import Directory
+    from penstock.config import Settings
     from penstock.store.identity import KeyRecord, UserRecord
 
 FIRST_USER = "admin"
 """The name of an account's first user, unless another is given."""
 
 
+def place_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Where the keys are, as `penstock serve` is told it; the command is given `settings`."""
+
+    @data_option
+    @database_options
+    @wraps(command)
+    def with_settings(
+        data: Path,
+        database_url: str | None,
+        database_url_file: Path | None,
+        key_file: Path | None,
+        **others: str | None,
+    ) -> None:
+        from penstock.config import Settings
+
+        database = database_of(database_url, database_url_file)
+        command(Settings(data_dir=data, database=database, key_file=key_file), **others)
+
+    return with_settings
+
+
 @click.group("keys", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
     """List, create and revoke access keys.
 
-    These commands work on the server's directory, not through its API; a running server notices
-    within a second.
+    These commands work on the server's directory or database, not through its API; a running
+    server notices within a second.
     """
 
 
 @command.command("list")
-@data_option
-def list_keys(data: Path) -> None:
+@place_options
+def list_keys(settings: "Settings") -> None:
     """Show all keys, oldest first; never a secret."""
-    with directory(data) as identities:
+    with directory(settings) as identities:
         for line in listing(identities.keys()):
             click.echo(line)
 
 
 @command.command("create")
-@data_option
+@place_options
 @click.option("--user", metavar="NAME", help="Whose key; made if there is none of that name.")
 @click.option(
     "--account", metavar="NAME", help="The user's account; made if there is none of that name."
 )
-def create(data: Path, user: str | None, account: str | None) -> None:
+def create(settings: "Settings", user: str | None, account: str | None) -> None:
     """Make a key and print it, in the form of an AWS credentials file.
 
     This is the only time that its secret is shown. Without --account it is of the first account,
     without --user of its first user. Accounts see nothing of each other.
     """
-    with directory(data) as identities:
+    with directory(settings) as identities:
         credential = identities.create_key(owner(identities, user, account))
         click.echo(credential.as_profile(CREDENTIALS_PROFILE))
 
 
 @command.command("revoke")
-@data_option
+@place_options
 @click.argument("access_key_id")
-def revoke(data: Path, access_key_id: str) -> None:
+def revoke(settings: "Settings", access_key_id: str) -> None:
     """End a key for good."""
-    with directory(data) as identities:
+    with directory(settings) as identities:
         if not identities.revoke_key(access_key_id):
             raise click.ClickException(
                 f"no active key {access_key_id!r}; `penstock keys list` shows those there are"
@@ -70,18 +93,18 @@ def revoke(data: Path, access_key_id: str) -> None:
 
 
 @contextmanager
-def directory(data: Path) -> Iterator["Directory"]:
-    """The identities of a server's directory; one that no server has used is an error."""
+def directory(settings: "Settings") -> Iterator["Directory"]:
+    """The identities of a server's database; one that no server has used is an error."""
     from penstock.access.secrets import KEY_FILE
     from penstock.app import open_directory
-    from penstock.config import Settings
 
-    if not (data / KEY_FILE).exists():
+    data = settings.data_dir
+    if settings.database is None and not (settings.key_file or data / KEY_FILE).exists():
         raise click.ClickException(
             f"no server has used {data}; name its directory with --data, or start one with"
             f" `penstock serve --data {data}`"
         )
-    with open_directory(Settings(data_dir=data)) as identities:
+    with open_directory(settings) as identities:
         yield identities
 
 

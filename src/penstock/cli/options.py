@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from penstock.config import DatabaseUrl
     from penstock.model.limits import Limits
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,6 +28,54 @@ def data_option(command: Command) -> Command:
         envvar="PENSTOCK_DATA",
         help="The server's directory.",
     )(command)
+
+
+def database_options(command: Command) -> Command:
+    """`--database-url`, `--database-url-file`, `--key-file`: a database that servers share."""
+    options = [
+        click.option(
+            "--database-url",
+            metavar="URL",
+            envvar="PENSTOCK_DATABASE_URL",
+            help="PostgreSQL in place of the directory's database: postgresql://USER@HOST/NAME."
+            " The password is better kept in PGPASSWORD, ~/.pgpass or --database-url-file.",
+        ),
+        click.option(
+            "--database-url-file",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            metavar="FILE",
+            help="A file with that URL, which only its owner can read.",
+        ),
+        click.option(
+            "--key-file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            envvar="PENSTOCK_KEY_FILE",
+            help="The key to the secrets in the database, the same for all servers that share it."
+            " [default: DIR/secret.key]",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def database_of(url: str | None, file: Path | None) -> "DatabaseUrl | None":
+    """The database that the options name; None for the directory's own."""
+    from penstock.config import parse_database_url
+
+    if file is not None:
+        if url is not None:
+            raise click.UsageError("give --database-url or --database-url-file, not both")
+        if file.stat().st_mode & 0o007:
+            raise click.ClickException(f"{file} can be read by everybody; run: chmod 600 {file}")
+        url = file.read_text("utf-8").strip()
+    if url is None:
+        return None
+    try:
+        return parse_database_url(url)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--database-url") from None
 
 
 def definition_argument(command: Command) -> Command:

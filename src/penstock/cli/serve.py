@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.options import PROFILES, data_option, parse_parameters
+from penstock.cli.options import (
+    PROFILES,
+    data_option,
+    database_of,
+    database_options,
+    parse_parameters,
+)
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE
 
 if TYPE_CHECKING:
@@ -14,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("serve")
 @data_option
+@database_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -45,13 +52,16 @@ if TYPE_CHECKING:
 )
 def command(
     data: Path,
+    database_url: str | None,
+    database_url_file: Path | None,
+    key_file: Path | None,
     host: str,
     port: int,
     profile: str,
     allow_backfill: bool,
     changes: tuple[tuple[str, str], ...],
 ) -> None:
-    """Serve the API, keeping everything in a directory.
+    """Serve the API, keeping everything in a directory, or in PostgreSQL for several servers.
 
     The first start makes an account, a user and an access key, and writes DIR/credentials.
     PENSTOCK_ACCESS_KEY_ID and PENSTOCK_SECRET_ACCESS_KEY fix that first key.
@@ -61,9 +71,15 @@ def command(
     from penstock.log import configure_log
     from penstock.wire.serve import listen
 
-    settings = with_profile(
-        Settings(data_dir=data, host=host, port=port, allow_backfill=allow_backfill), profile
+    given = Settings(
+        data_dir=data,
+        database=database_of(database_url, database_url_file),
+        key_file=key_file,
+        host=host,
+        port=port,
+        allow_backfill=allow_backfill,
     )
+    settings = with_profile(given, profile)
     for name, text in changes:
         try:
             settings = with_setting(settings, name, text)
@@ -86,8 +102,9 @@ def command(
 def greeting(settings: "Settings", url: str, first_start: bool) -> str:
     """What a person needs to begin; never the secret, since output often ends in a log."""
     path = settings.data_dir.resolve() / CREDENTIALS_FILE
+    place = settings.database.shown if settings.database else settings.data_dir.resolve()
     lines = [
-        f"Penstock serves {url} from {settings.data_dir.resolve()} (Ctrl-C ends it)",
+        f"Penstock serves {url} from {place} (Ctrl-C ends it)",
         f"To watch, open {url}/ in a browser and sign in with an access key.",
     ]
     if first_start:

@@ -21,7 +21,7 @@ from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Delivery, Dispatcher
 from penstock.service.faults import log_fault
 from penstock.service.unit import AFTER_A_FAULT_MS, TooLate, Unit
-from penstock.store.protocol import Store, Transaction
+from penstock.store.protocol import Store, StoreUnavailable, Transaction
 
 Command = Callable[[Unit], Any]
 """Something to do within a batch; what it answers goes to its caller once that is durable."""
@@ -58,14 +58,6 @@ class Batch(Struct, frozen=True):
         for poll, answer in self.deliveries:
             poll.deliver(answer)
 
-    def abandon(self) -> None:
-        """It did not become durable: the polls that would have got a task end with nothing.
-
-        They have left the table of those that wait, so nobody else would ever answer them.
-        """
-        for poll, _ in self.deliveries:
-            poll.deliver(PollForTaskAnswer())
-
 
 class Core:
     """Executes batches of commands."""
@@ -96,6 +88,20 @@ class Core:
         except TooLate:
             return self._execute(commands, careful=True)
 
+    def complete(self, commands: Sequence[Command]) -> Batch:
+        """Execute and commit."""
+        batch = self.execute(commands)
+        batch.commit()
+        return batch
+
+    def abandon(self) -> None:
+        """The last batch did not become durable: polls that would have got a task end with nothing.
+
+        They have left the table of those that wait, so nobody else would ever answer them.
+        """
+        for poll in self._dispatcher.abandoned():
+            poll.deliver(PollForTaskAnswer())
+
     def _execute(self, commands: Sequence[Command], careful: bool) -> Batch:
         transaction = self._store.begin()
         self._dispatcher.begin()
@@ -104,20 +110,32 @@ class Core:
             unit = Unit(transaction, self._definitions, self._rules, now, careful)
             outcomes = [self._guarded(unit, command) for command in commands]
             unit.settle()
+            self._flush(transaction, careful)
             # Polls leave the table of those that wait as they get their tasks: from here on there
             # is no running again.
             unit.careful = True
             deliveries = self._dispatcher.dispatch(unit)
             return Batch(transaction, outcomes, deliveries, transaction.next_due())
         except BaseException:
-            transaction.rollback()
             self._dispatcher.undo()
+            transaction.rollback()
             raise
+
+    def _flush(self, transaction: Transaction, careful: bool) -> None:
+        """What a store has kept back may be refused only now, and nobody knows whose it was."""
+        try:
+            transaction.flush()
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if careful:
+                raise
+            raise TooLate from error
 
     def _guarded(self, unit: Unit, command: Command) -> Outcome:
         try:
             return Outcome(unit.attempt(lambda: command(unit)))
-        except TooLate:
+        except (TooLate, StoreUnavailable):
             raise
         except ApiError as error:
             unit.forget()
@@ -135,6 +153,8 @@ def fire_timers(unit: Unit) -> None:
         try:
             with unit.store.savepoint():
                 _fire(unit, timer)
+        except StoreUnavailable:
+            raise
         except Exception:  # noqa: BLE001 - see below
             # A timer that cannot be handled must not stop all others, again and again; nor must
             # what it watches stand still for ever.

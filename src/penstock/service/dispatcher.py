@@ -2,10 +2,11 @@
 
 A poll waits only while its queue is empty, and every task that is offered is handed over within
 the transaction that offers it, so a later poll never overtakes an earlier one. All of this happens
-in one thread, between two commits; the table of waiting polls is the only state, and it goes with
-the connections.
+in one thread, between two commits; only `leave` may come from another, at any time. The table of
+waiting polls is the only state, and it goes with the connections.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -20,12 +21,13 @@ from penstock.service.faults import log_fault
 from penstock.service.load import view_of
 from penstock.service.task_ids import TaskIds
 from penstock.service.unit import Queue, TooLate, Unit
+from penstock.store.protocol import StoreUnavailable
 
 
 class Poll:
     """A poll that waits; `deliver` is called with its answer once that is durable."""
 
-    __slots__ = ("deliver", "hostname", "queue")
+    __slots__ = ("deliver", "hostname", "left", "queue")
 
     def __init__(
         self, queue: Queue, hostname: str | None, deliver: Callable[[PollForTaskAnswer], None]
@@ -33,6 +35,8 @@ class Poll:
         self.queue = queue
         self.hostname = hostname
         self.deliver = deliver
+        self.left = False
+        """It gave up while it stood in no table: it must not be put into one any more."""
 
 
 LATELY_MS = HOUR_MS
@@ -52,8 +56,12 @@ class Dispatcher:
         self._task_ids = task_ids
         self._waiting: dict[Queue, OrderedDict[Poll, None]] = {}
         self._last_polls: OrderedDict[Queue, Instant] = OrderedDict()
+        self._lock = threading.Lock()
+        """For the table: never held while the store is asked something."""
         self._joined: list[Poll] = []
         """Those that began to wait in this batch."""
+        self._served: list[Poll] = []
+        """Those that ceased to wait in this batch, because there was a task for them."""
 
     def note(self, queue: Queue, now: Instant) -> None:
         """Somebody asks for tasks of a queue."""
@@ -73,6 +81,7 @@ class Dispatcher:
     def begin(self) -> None:
         """A batch begins."""
         self._joined.clear()
+        self._served.clear()
 
     def undo(self) -> None:
         """The batch is undone: who began to wait in it has not, and may arrive in it anew.
@@ -80,20 +89,43 @@ class Dispatcher:
         A poll left waiting here would be in its own way then, and in that of the tasks that are
         there already: it would seem that others wait, and nothing new would be offered to them.
         """
-        for poll in self._joined:
-            self.leave(poll)
+        with self._lock:
+            for poll in self._joined:
+                self._remove(poll)
+        self._joined.clear()
+
+    def abandoned(self) -> list[Poll]:
+        """The polls that would have got a task by a batch that was lost; they wait no longer."""
+        served = list(self._served)
+        self._served.clear()
+        return served
 
     def arrive(self, unit: Unit, poll: Poll) -> PollForTaskAnswer | None:
         """A task at once, or None: then the poll has joined those that wait."""
+        if poll.left:
+            return PollForTaskAnswer()
         # Where others wait, a task that this batch has offered is theirs.
         answer = self._claim(unit, poll) if poll.queue not in self._waiting else None
         if answer is None:
-            self._waiting.setdefault(poll.queue, OrderedDict())[poll] = None
-            self._joined.append(poll)
+            return None if self._join(poll) else PollForTaskAnswer()
         return answer
 
+    def _join(self, poll: Poll) -> bool:
+        """Let it wait; False if it has given up meanwhile."""
+        with self._lock:
+            if poll.left:
+                return False
+            self._waiting.setdefault(poll.queue, OrderedDict())[poll] = None
+            self._joined.append(poll)
+            return True
+
     def leave(self, poll: Poll) -> bool:
-        """The poll waits no longer; False if it was not waiting: its task is on the way."""
+        """The poll waits no longer; False if it was not waiting: its task may be on the way."""
+        with self._lock:
+            poll.left = not self._remove(poll)
+            return not poll.left
+
+    def _remove(self, poll: Poll) -> bool:
         polls = self._waiting.get(poll.queue)
         if polls is None or poll not in polls:
             return False
@@ -107,15 +139,37 @@ class Dispatcher:
         deliveries: list[Delivery] = []
         while unit.offered:
             queue, _ = unit.offered.popitem()
-            while queue in self._waiting:
-                poll = next(iter(self._waiting[queue]))
+            while (poll := self._take_first(queue)) is not None:
                 answer = self._claim(unit, poll)
                 if answer is None:
+                    if not self._put_back(poll):
+                        deliveries.append((poll, PollForTaskAnswer()))
                     break
-                self.leave(poll)
                 deliveries.append((poll, answer))
             unit.settle()
         return deliveries
+
+    def _take_first(self, queue: Queue) -> Poll | None:
+        """The poll that has waited longest. It is on its own then: giving up comes too late."""
+        with self._lock:
+            polls = self._waiting.get(queue)
+            if polls is None:
+                return None
+            poll = next(iter(polls))
+            self._remove(poll)
+            self._served.append(poll)
+            return poll
+
+    def _put_back(self, poll: Poll) -> bool:
+        """There was no task for it after all; False if it has given up meanwhile."""
+        with self._lock:
+            if poll.left:
+                return False
+            self._served.remove(poll)
+            polls = self._waiting.setdefault(poll.queue, OrderedDict())
+            polls[poll] = None
+            polls.move_to_end(poll, last=False)
+            return True
 
     def _claim(self, unit: Unit, poll: Poll) -> PollForTaskAnswer | None:
         """The queue's first task; one whose expressions fail has ended, and the next is tried."""
@@ -135,7 +189,7 @@ class Dispatcher:
         """
         try:
             found: Objects | None = unit.attempt(lambda: unit.run(Claim(poll.hostname), view))
-        except TooLate:
+        except (TooLate, StoreUnavailable):
             raise
         except Exception as error:  # noqa: BLE001 - see above
             unit.forget()
@@ -165,4 +219,5 @@ class Dispatcher:
     @property
     def waiting_count(self) -> int:
         """How many polls wait."""
-        return sum(len(polls) for polls in self._waiting.values())
+        with self._lock:
+            return sum(len(polls) for polls in self._waiting.values())

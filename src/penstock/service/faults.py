@@ -15,3 +15,8 @@ _log = structlog.get_logger("penstock.service")
 def log_fault(what: str, **facts: Any) -> None:
     """Log the exception that is being handled."""
     _log.error(what, exception=traceback.format_exc(), **facts)
+
+
+def log_outage(reason: str, **facts: Any) -> None:
+    """Log that the database did not do what was asked; that is no defect, so there is no trace."""
+    _log.error("database unavailable", reason=reason, **facts)

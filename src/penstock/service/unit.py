@@ -37,7 +37,7 @@ from penstock.service.definitions import Definitions
 from penstock.service.faults import log_fault
 from penstock.service.load import load
 from penstock.service.rows import Rows
-from penstock.store.protocol import Transaction
+from penstock.store.protocol import StoreUnavailable, Transaction
 
 Queue = tuple[str, str]
 """A queue of tasks: account id and worker group."""
@@ -135,7 +135,7 @@ class Unit(Rows):
     def _guarded(self, event: Advance | CheckPipeline) -> None:
         try:
             self.attempt(lambda: self._decide_deferred(event))
-        except TooLate:
+        except (TooLate, StoreUnavailable):
             raise
         except Exception:  # noqa: BLE001 - a fault in one pipeline stays its own
             self.forget()

@@ -2,7 +2,9 @@
 
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -81,23 +83,15 @@ class IdentityStore(Protocol):
     def version(self) -> int:
         """A number that grows with every change, whichever process made it."""
 
+    def master_key(self) -> str | None:
+        """The fingerprint of the master key that encrypts the secrets here; None before it."""
 
-class SqliteIdentityStore:
-    """The store of identity in SQLite.
+    def put_master_key(self, fingerprint: str) -> None:
+        """Remember it."""
 
-    It has a connection of its own, which any thread may use in turn: `connect` must open it with
-    `check_same_thread=False`. Reads never wait for the writer (WAL).
-    """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._connection = connect()
-        self._connection.isolation_level = None  # Transactions are begun and ended below.
-        self._lock = threading.Lock()
-
-    def close(self) -> None:
-        """Close the connection."""
-        with self._lock:
-            self._connection.close()
+class SqlIdentityStore(ABC):
+    """The store of identity in SQL; how statements are run is each database's own."""
 
     def add_account(self, account: AccountRecord) -> None:
         """Keep a new account; raises AlreadyExists."""
@@ -137,6 +131,56 @@ class SqliteIdentityStore:
         """A number that grows with every change, whichever process made it."""
         return int(self._read("read_version", {})[0][0])
 
+    def master_key(self) -> str | None:
+        """The fingerprint of the master key that this database belongs to; None before the first.
+
+        A database from before fingerprints were kept has none either, though it has secrets.
+        """
+        rows = self._read("master_key", {})
+        return str(rows[0][0]) if rows else None
+
+    def put_master_key(self, fingerprint: str) -> None:
+        """Remember the fingerprint of the first server's master key."""
+        self._change("put_master_key", {"fingerprint": fingerprint})
+
+    @abstractmethod
+    def alone(self) -> AbstractContextManager[None]:
+        """Only one process at a time gets into such a block: for what a first start does."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+
+    @abstractmethod
+    def _read(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """All rows that a named statement answers."""
+
+    @abstractmethod
+    def _change(self, statement: str, parameters: Mapping[str, Any]) -> int:
+        """Run a change and raise the version, both or neither; how many rows it touched."""
+
+
+class SqliteIdentityStore(SqlIdentityStore):
+    """The store of identity in SQLite.
+
+    It has a connection of its own, which any thread may use in turn: `connect` must open it with
+    `check_same_thread=False`. Reads never wait for the writer (WAL).
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connection = connect()
+        self._connection.isolation_level = None  # Transactions are begun and ended below.
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """The directory's lock keeps others off."""
+        return nullcontext()
+
     def _read(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         with self._lock:
             cursor = self._connection.execute(_SQL[statement], parameters)
@@ -144,7 +188,6 @@ class SqliteIdentityStore:
             return cursor.fetchall()
 
     def _change(self, statement: str, parameters: Mapping[str, Any]) -> int:
-        """Run a change and raise the version, both or neither; how many rows it touched."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -155,7 +198,7 @@ class SqliteIdentityStore:
             except BaseException as error:
                 self._connection.execute("ROLLBACK")
                 if isinstance(error, sqlite3.IntegrityError) and "UNIQUE" in str(error):
-                    raise AlreadyExists(_named(parameters)) from error
+                    raise AlreadyExists(already(parameters)) from error
                 raise
             return changed
 
@@ -164,7 +207,7 @@ def _fields(record: Struct) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__struct_fields__}
 
 
-def _named(parameters: Mapping[str, Any]) -> str:
+def already(parameters: Mapping[str, Any]) -> str:
     """What exists already, by the most telling of its names."""
     for name in ("access_key_id", "user_name", "account_id"):
         if name in parameters:

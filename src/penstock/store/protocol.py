@@ -26,6 +26,13 @@ Selection = Literal["all", "unfinished", "failed"]
 """Which of a pipeline's instances to page through."""
 
 
+class StoreUnavailable(Exception):
+    """The database is gone, full, locked or read-only: nothing of the transaction will be kept.
+
+    What was asked for is at no fault, and may well succeed later.
+    """
+
+
 class Task(Struct, frozen=True):
     """An instance and an attempt of it (None where it has none)."""
 
@@ -156,6 +163,13 @@ class Transaction(Reader, Protocol):
         """A number that grows with every row written; equal numbers mean nothing was."""
         ...
 
+    def flush(self) -> None:
+        """Have the database look at all that was written so far; raises what it refuses.
+
+        Without it a store may keep changes to itself until it next has to ask something.
+        """
+        ...
+
     def commit(self) -> None:
         """Make all of it durable; may be called from another thread. Ends the transaction."""
         ...
@@ -167,6 +181,11 @@ class Transaction(Reader, Protocol):
 
 class Store(Protocol):
     """A database: any number of readers, and transactions one after the other."""
+
+    @property
+    def distant(self) -> bool:
+        """Whether each statement is a journey, during which others could have their turn."""
+        ...
 
     def begin(self) -> Transaction:
         """A unit of work; the one before must have ended."""

@@ -1,6 +1,6 @@
 import pytest
 
-from penstock.store.statements import load, parse
+from penstock.store.statements import load, parse, to_psycopg
 
 GOOD = """-- Statements of a test.
 
@@ -39,6 +39,39 @@ def test_statements_come_by_name_without_their_description() -> None:
 def test_a_malformed_file_is_told_by_name(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         parse(text, "test.sql")
+
+
+TWO = """-- name: next_number
+-- Takes a number.
+-- sqlite:
+UPDATE counter SET n = n + 1 RETURNING n;
+-- postgres:
+SELECT nextval('counter');
+"""
+
+
+def test_a_statement_may_have_a_text_for_each_database() -> None:
+    assert parse(TWO, "t.sql")["next_number"] == "UPDATE counter SET n = n + 1 RETURNING n"
+    assert parse(TWO, "t.sql", "postgres")["next_number"] == "SELECT nextval('counter')"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TWO.replace("-- postgres", "-- sqlite"), "'next_number' has no text for postgres"),
+        (TWO.replace("-- sqlite", "SELECT 1;\n-- sqlite"), "stands above its variants"),
+        (TWO.replace("SELECT nextval('counter');", ""), "'next_number' is empty"),
+    ],
+)
+def test_variants_that_are_malformed_are_told(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse(text, "t.sql", "postgres")
+
+
+def test_parameters_are_written_as_the_driver_wants_them() -> None:
+    ours = "SELECT a::text, 5 % 2 FROM b WHERE c = :c AND d_e < CAST(:d_e AS BIGINT[]) LIMIT :n"
+    theirs = "SELECT a::text, 5 %% 2 FROM b WHERE c = %(c)s AND d_e < CAST(%(d_e)s AS BIGINT[])"
+    assert to_psycopg(ours) == theirs + " LIMIT %(n)s"
 
 
 def test_the_statements_of_identity_load() -> None:

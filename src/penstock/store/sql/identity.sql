@@ -58,3 +58,11 @@ SELECT version FROM identity_version;
 -- name: raise_version
 -- Tells every server that something has changed; in the transaction of the change.
 UPDATE identity_version SET version = version + 1;
+
+-- name: master_key
+-- The fingerprint of the key that encrypts this database's secrets, if any server has been here.
+SELECT fingerprint FROM master_key;
+
+-- name: put_master_key
+-- Remembers it.
+INSERT INTO master_key (fingerprint) VALUES (:fingerprint);

@@ -1,8 +1,11 @@
 -- Instances, attempts, waits, timers, history.
 
 -- name: reserve_instance_key
--- Takes the next instance key; keys are never used twice.
+-- Takes the next instance keys; keys are never used twice.
+-- sqlite:
 UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'instance' RETURNING seq;
+-- postgres:
+SELECT nextval('instance_key') FROM generate_series(1, :count);
 
 -- name: insert_instance
 -- Adds an instance.
@@ -60,7 +63,7 @@ WHERE attempt.instance = :instance AND attempt.number = :number;
 -- satisfied, and the start of one that failed.
 SELECT
     count(*),
-    coalesce(sum(status IN ('FINISHED', 'SKIPPED')), 0),
+    count(CASE WHEN status IN ('FINISHED', 'SKIPPED') THEN 1 END),
     min(CASE WHEN status IN ('FAILED', 'CANCELED', 'CASCADE_FAILED', 'TIMEDOUT') THEN start END)
 FROM instance
 WHERE pipeline = :pipeline AND component = :component AND start BETWEEN :first AND :last;
@@ -187,7 +190,8 @@ ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at;
 -- name: hasten_timer
 -- Sets a timer unless it is already due earlier.
 INSERT INTO timer (kind, subject, due_at) VALUES (:kind, :subject, :due_at)
-ON CONFLICT (kind, subject) DO UPDATE SET due_at = min(due_at, excluded.due_at);
+ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at
+WHERE excluded.due_at < timer.due_at;
 
 -- name: clear_timer
 -- Removes a timer.
@@ -207,9 +211,15 @@ INSERT INTO event (pipeline, component, start, attempt, at, what, detail)
 VALUES (:pipeline, :component, :start, :attempt, :at, :what, :detail);
 
 -- name: history
--- The history of one object, oldest first.
+-- The history of one instance, oldest first.
 SELECT pipeline, component, start, attempt, at, what, detail FROM event
-WHERE pipeline = :pipeline AND component = :component AND start IS :start
+WHERE pipeline = :pipeline AND component = :component AND start = :start
+ORDER BY key;
+
+-- name: history_of_component
+-- The history of one component as such, oldest first.
+SELECT pipeline, component, start, attempt, at, what, detail FROM event
+WHERE pipeline = :pipeline AND component = :component AND start IS NULL
 ORDER BY key;
 
 -- name: instances_after

@@ -1,0 +1,176 @@
+"""One connection to PostgreSQL: statements in order, few journeys, and one kind of failure.
+
+Each statement that is waited for costs a journey to the database and back. Most changes answer
+nothing, so they are kept until something has to be waited for, and travel with that.
+"""
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.abc import Buffer
+from psycopg.adapt import Dumper
+from psycopg.types.numeric import Int8BinaryDumper
+
+from penstock.store.protocol import StoreUnavailable
+
+CONNECT_SECONDS = 5
+_SETTINGS: Mapping[str, str] = {
+    # Every table is asked by an index, or is tiny. What the planner knows of a table that fills
+    # and empties all day is often old, and then it would rather read all of it.
+    "enable_seqscan": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    # A server that stands still or was cut off amid a batch must not keep others off for ever.
+    "idle_in_transaction_session_timeout": "15s",
+    "lock_timeout": "20s",
+    "statement_timeout": "60s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
+_TRANSPORT: Mapping[str, Any] = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+    "application_name": "penstock",
+}
+_MOST_PREPARED = 1_000
+
+Parameters = Mapping[str, object]
+
+
+class _FlagDumper(Dumper):
+    """Flags are numbers, 0 or 1, as in SQLite."""
+
+    format = pq.Format.BINARY
+    oid = Int8BinaryDumper.oid
+
+    def dump(self, obj: bool) -> Buffer:
+        return struct.pack("!q", obj)
+
+
+class _NumberDumper(Int8BinaryDumper):
+    """All whole numbers alike: a statement is prepared anew for every other type of a parameter."""
+
+
+def connect(url: str) -> "psycopg.Connection[Any]":
+    """A connection set up as Penstock needs it; transactions are begun by hand.
+
+    Raises `StoreUnavailable`, whose text never holds the password.
+    """
+    try:
+        connection = psycopg.connect(url, autocommit=True, **_missing_of(url))
+    except psycopg.Error as error:
+        raise StoreUnavailable(_reason(error)) from None
+    connection.prepare_threshold = 0
+    connection.prepared_max = _MOST_PREPARED
+    connection.adapters.register_dumper(int, _NumberDumper)
+    connection.adapters.register_dumper(bool, _FlagDumper)
+    try:
+        for name, value in _SETTINGS.items():
+            connection.execute(f"SET {name} = '{value}'", prepare=False)
+    except psycopg.Error as error:
+        connection.close()
+        raise StoreUnavailable(_reason(error)) from None
+    return connection
+
+
+def _missing_of(url: str) -> dict[str, Any]:
+    """What the URL does not say itself."""
+    said = psycopg.conninfo.conninfo_to_dict(url)
+    return {name: value for name, value in _TRANSPORT.items() if name not in said}
+
+
+def _reason(error: psycopg.Error) -> str:
+    """In one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class Session:
+    """A connection, and the statements that wait to be sent."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self.connection = connection
+        self._pending: list[tuple[str, Parameters | None]] = []
+        self._sent = 0
+        self.failures = 0
+        """How often the database refused something: after that the transaction is lost."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether anything can still be asked."""
+        return not (self.connection.closed or self.connection.broken)
+
+    def later(self, statement: str, parameters: Parameters | None = None) -> None:
+        """Have a statement done before the next that is waited for."""
+        self._pending.append((statement, parameters))
+
+    def ask(self, statement: str, parameters: Parameters | None = None) -> "psycopg.Cursor[Any]":
+        """Have all done that waits, and then this; raises what any of it raises.
+
+        `StoreUnavailable` stands for all that is not the statement's own fault.
+        """
+        try:
+            cursor = self.connection.cursor(binary=True)
+            if not self._pending:
+                return cursor.execute(statement, parameters)
+            with self.connection.pipeline():
+                self._send()
+                cursor.execute(statement, parameters)
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+        return cursor
+
+    def flush(self) -> None:
+        """Have all done that waits."""
+        if not self._pending:
+            return
+        try:
+            with self.connection.pipeline():
+                self._send()
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: psycopg.Error) -> Exception:
+        self.failures += 1
+        if isinstance(error, psycopg.OperationalError | psycopg.InternalError):
+            return StoreUnavailable(_reason(error))
+        return error
+
+    def _send(self) -> None:
+        taken, self._pending = self._pending, []
+        self._sent += 1
+        cursor = self.connection.cursor(binary=True)
+        for statement, parameters in taken:
+            cursor.execute(statement, parameters)
+
+    def mark(self) -> tuple[int, int]:
+        """The present moment, to come back to; see `undo_to`."""
+        return self._sent, len(self._pending)
+
+    def undo_to(self, mark: tuple[int, int]) -> bool:
+        """Forget what was to be sent since a moment; False if some of it has been sent."""
+        sent, pending = mark
+        if sent == self._sent:
+            del self._pending[pending:]
+            return True
+        self._pending.clear()
+        return False
+
+    def rollback(self) -> None:
+        """Undo the open transaction; a connection that cannot even do that is closed."""
+        self._pending.clear()
+        try:
+            self.connection.execute("ROLLBACK", prepare=False)
+        except psycopg.Error:
+            self.connection.close()
+
+    def close(self) -> None:
+        """Close the connection, whatever state it is in."""
+        self._pending.clear()
+        self.connection.close()
