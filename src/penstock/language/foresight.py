@@ -60,6 +60,8 @@ class Foresight:
         each = self._resolved.objects.get(object_id)
         if each is None:
             return "unknown"
+        if len(path) == 1:
+            return self._name(each, path[0])
         targets = [each]
         for key in path[:-1]:
             targets = self._step(targets, key)
@@ -107,14 +109,15 @@ class Foresight:
         return self._fields[here]
 
     def _worked_out(self, each: ResolvedObject, key: str) -> Foreseen:
-        if not any(OPENING in text for text in each.strings(key)):
+        texts = each.strings(key)
+        if not any(OPENING in text for text in texts):
             return Known(tuple(self._scope(each.id).values(key)))
         if self._depth >= DEEPEST:
             return "unknown"
         self._depth += 1
         try:
             kinds = self._kinds_within(each, key)
-            return _joined([_text_kind(text, kinds) for text in each.strings(key)])
+            return _joined([_text_kind(text, kinds) for text in texts])
         except DefinitionError:
             return "unknown"
         finally:
