@@ -1,6 +1,9 @@
 """`penstock simulate FILE`: what would run, and when, without running anything."""
 
 import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
@@ -16,11 +19,13 @@ from penstock.cli.options import (
 from penstock.cli.run import Given, checked, parse_until
 
 if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+
     from penstock.engine.plan import Plan
     from penstock.model.definition import Definition, ParameterValue
     from penstock.model.times import Instant
     from penstock.simulation.forecast import Forecast
-    from penstock.simulation.whatif import Lived
+    from penstock.simulation.whatif import Lived, Scenario
 
 MOST_ROWS = 50
 MOST_SINGLE_TERMINAL = 24
@@ -134,7 +139,9 @@ def command(
         failures=read_failures(failures, plan.components),
     )
     name = Path(file.name).stem.strip("<>")
-    lived = Rehearsal(definition, values, scenario, name).live()
+    rehearsal = Rehearsal(definition, values, scenario, name)
+    with progress(scenario) as tell:
+        lived = rehearsal.live(tell)
     figures = forecast(lived)
     if picture is not None:
         picture.write_text(drawn(lived, name), encoding="utf-8")
@@ -145,6 +152,23 @@ def command(
     else:
         show(lived, figures, notes, rows)
     return 0
+
+
+@contextmanager
+def progress(scenario: "Scenario") -> "Iterator[Callable[[Instant], None]]":
+    """A bar on standard error while time passes; where nobody watches there is none."""
+    from penstock.model.times import format_instant
+
+    shown: ProgressBar[Instant] = click.progressbar(
+        length=scenario.until - scenario.begin,
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+        show_pos=False,
+        item_show_func=lambda at: None if at is None else format_instant(at),
+        update_min_steps=(scenario.until - scenario.begin) // 200,
+    )
+    with shown as bar:
+        yield lambda at: bar.update(at - scenario.begin - bar.pos, at)
 
 
 def understood(

@@ -4,12 +4,21 @@ What draws it, as letters in a terminal or as shapes in a picture, knows nothing
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Final, Literal
 
 from msgspec import Struct
 
 from penstock.model.status import CANCELED, CASCADE_FAILED, FAILED, FINISHED, TIMEDOUT
-from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, Instant, format_instant
+from penstock.model.times import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Instant,
+    format_instant,
+    from_datetime,
+    to_datetime,
+)
 from penstock.simulation.forecast import is_work, over_at
 from penstock.simulation.whatif import Lived, Run, Try
 
@@ -183,21 +192,34 @@ _STEPS: Final[Sequence[int]] = (
     2 * DAY_MS,
     7 * DAY_MS,
     14 * DAY_MS,
-    28 * DAY_MS,
-    91 * DAY_MS,
-    364 * DAY_MS,
 )
+_MONTH_STEPS: Final[Sequence[int]] = (1, 2, 3, 6, 12, 24, 60, 120, 1200)
+_MONTH_MS = 30 * DAY_MS
 
 
 def ticks(begin: Instant, end: Instant, most: int) -> list[Tick]:
-    """Marks at round times, at most so many; days are dated, what is shorter has hours."""
-    step = next((s for s in _STEPS if (end - begin) / s <= most), _STEPS[-1])
-    first = -(-begin // step) * step
+    """Marks at round times, at most about so many; days are dated, what is shorter has hours."""
+    step = next((s for s in _STEPS if (end - begin) / s <= most), None)
+    if step is None:
+        return _months(begin, end, most)
     found = []
     day = ""
-    for at in range(first, end, step):
+    for at in range(-(-begin // step) * step, end, step):
         text = format_instant(at)
         label = text[5:10] if text[:10] != day else text[11:16]
         day = text[:10]
         found.append(Tick(at, label))
+    return found
+
+
+def _months(begin: Instant, end: Instant, most: int) -> list[Tick]:
+    wanted = (end - begin) / _MONTH_MS / max(most, 1)
+    step = next((s for s in _MONTH_STEPS if s >= wanted), _MONTH_STEPS[-1])
+    first = to_datetime(begin)
+    month = -(-(first.year * 12 + first.month - 1) // step) * step
+    found = []
+    while (at := from_datetime(datetime(month // 12, month % 12 + 1, 1))) < end:
+        if at >= begin:
+            found.append(Tick(at, format_instant(at)[:7]))
+        month += step
     return found

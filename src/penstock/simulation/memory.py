@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 
 from penstock.model.times import Instant
 from penstock.store.sqlite import SqliteReader, SqliteStore
+from penstock.store.statements import parse
+
+_SHIFT_FILE = "shift.sql"
+_SHIFT = parse(
+    files("penstock.simulation").joinpath("sql", _SHIFT_FILE).read_text(encoding="utf-8"),
+    _SHIFT_FILE,
+)
 
 
 class MemoryStore(SqliteStore):
@@ -22,3 +30,11 @@ class MemoryStore(SqliteStore):
     def reader(self) -> Iterator[SqliteReader]:
         """A view of the last commit."""
         yield SqliteReader(self._writer)
+
+    def shift(self, by_ms: int) -> None:
+        """Move everything that has happened, or is due, so much later. No transaction is open."""
+        self._recent.clear()
+        self._writer.execute("BEGIN")
+        for statement in _SHIFT.values():
+            self._writer.execute(statement, {"by": by_ms})
+        self._writer.execute("COMMIT")

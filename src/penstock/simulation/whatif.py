@@ -8,11 +8,12 @@ neither acknowledge nor report, but are given for ever.
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from penstock.config import Settings
 from penstock.engine.events import Claim, EndTask
@@ -27,6 +28,7 @@ from penstock.service.core import fire_timers
 from penstock.service.load import view_of
 from penstock.service.unit import Queue, Unit
 from penstock.simulation.memory import MemoryStore
+from penstock.simulation.repetition import Standing, Turning, stand, turning, turns_ahead
 from penstock.simulation.world import World
 from penstock.store.protocol import Reader, Task
 
@@ -151,6 +153,8 @@ class Imagined(World):
         )
         super().__init__(Path(), begin, patient)
 
+    store: MemoryStore
+
     def _open_store(self) -> MemoryStore:
         return MemoryStore(self.now)
 
@@ -161,6 +165,9 @@ class _Job(Struct, frozen=True):
     queue: Queue
     key: TaskKey
     status: str
+    component: str
+    start: Instant
+    number: int
 
 
 class Rehearsal:
@@ -172,7 +179,9 @@ class Rehearsal:
         values: tuple[ParameterValue, ...],
         scenario: Scenario,
         name: str = "pipeline",
+        leaps: bool = True,
     ) -> None:
+        """`leaps` False: live through every turn, even where all of them are alike."""
         self.scenario = scenario
         self.world = Imagined(scenario.begin)
         self.pipeline_id = self.world.create(name)
@@ -180,6 +189,11 @@ class Rehearsal:
         self._busy: Counter[Queue] = Counter()
         self._jobs: list[tuple[Instant, int, _Job]] = []
         self._order = count()
+        self._leaps = leaps
+        self._past: list[Run] = []
+        self._told: set[int] = set()
+        self._stood: Counter[str] = Counter()
+        """How far components that stood still were moved on with all others, in milliseconds."""
         self.world.put(self.pipeline_id, definition)
 
     def live(self, tell: Callable[[Instant], None] = lambda now: None) -> Lived:
@@ -190,7 +204,10 @@ class Rehearsal:
         world = self.world
         world.call("ActivatePipeline", ActivatePipelineRequest(self.pipeline_id, self._values))
         self._moment(self._waiting_queues())
+        course = _Course(self)
         while (moment := self._next()) is not None and moment < self.scenario.until:
+            if self._leaps and course.leap(moment):
+                continue
             world.now = max(world.now, moment)
             tell(world.now)
             self._moment(())
@@ -264,17 +281,77 @@ class Rehearsal:
             # At that moment the engine ends it, and its runner is free.
             lasts_ms = min(lasts_ms, component.attempt_timeout_ms)
         status = "FAILED" if self.scenario.fails(instance, attempt.number) else "FINISHED"
-        job = _Job(queue, _key(attempt), status)
+        job = _Job(queue, _key(attempt), status, instance.component, instance.start, attempt.number)
         self._busy[queue] += 1
         heapq.heappush(self._jobs, (self.world.now + lasts_ms, next(self._order), job))
+
+    def _runs(
+        self, reader: Reader, pipeline: Pipeline, plan: Plan, only: Container[int] | None = None
+    ) -> Iterator[Run]:
+        """The instances that are not yet told, with their tries."""
+        tries: dict[int, list[Try]] = {}
+        for task in _all_attempts(reader, pipeline.key):
+            if task.attempt is not None and task.instance.key not in self._told:
+                tries.setdefault(task.instance.key, []).append(_try(task.attempt))
+        for each in _all_instances(reader, pipeline.key):
+            if each.key not in self._told and (only is None or each.key in only):
+                component = plan.components[each.component]
+                yield _run(each, component, tries.get(each.key, ()), self.scenario.begin)
+
+    def stand(self, turning: Turning, at: Instant) -> Standing:
+        """Where everything stands before the first thing happens at, or after, a moment."""
+        jobs = tuple(
+            (moment - at, job.queue, job.component, job.start - at, job.number, job.status)
+            for moment, _, job in sorted(self._jobs, key=lambda each: each[:2])
+        )
+        transaction = self.world.store.begin()
+        try:
+            pipeline = self.world.pipeline(self.pipeline_id)
+            return stand(transaction, pipeline, turning, at, jobs)
+        finally:
+            transaction.rollback()
+
+    def repeat(self, plan: Plan, before: Standing, now: Standing, turns: int) -> None:
+        """Have what ended between two moments happen so many times more, and move the world on.
+
+        What has ended, or is blocked for ever, is told now, before the rows are moved.
+        """
+        world, turn_ms = self.world, now.at - before.at
+        pipeline = world.pipeline(self.pipeline_id)
+        with world.store.reader() as reader:
+            over = {
+                each.key
+                for each in _all_instances(reader, pipeline.key)
+                if each.ended_at is not None or each.key in now.blocked
+            }
+            told = list(self._runs(reader, pipeline, plan, over))
+        self._told |= over
+        self._past += told
+        again = [run for run in told if run.ended_at is not None and run.ended_at >= before.at]
+        for turn in range(1, turns + 1):
+            self._past += [_later(run, turn * turn_ms) for run in again]
+        self._stood.update(dict.fromkeys(now.stuck, turns * turn_ms))
+        self._move(turns * turn_ms)
+
+    def _move(self, by_ms: int) -> None:
+        world = self.world
+        world.store.shift(by_ms)
+        self._jobs = [(at + by_ms, order, _moved(job, by_ms)) for at, order, job in self._jobs]
+        if world.writer.next_due is not None:
+            world.writer.next_due += by_ms
+        world.now += by_ms
 
     def _lived(self) -> Lived:
         world = self.world
         pipeline = world.pipeline(self.pipeline_id)
         with world.store.reader() as reader:
             plan = world.definitions.plan(reader, pipeline, pipeline.version)
-            runs = list(_runs(reader, pipeline, plan, self.scenario.begin))
-            held = list(_held(plan, reader.components(pipeline.key), self.scenario.until))
+            runs = in_order([*self._past, *self._runs(reader, pipeline, plan)], plan)
+            rows = [
+                replace(row, next_start=row.next_start - self._stood[row.id])
+                for row in reader.components(pipeline.key)
+            ]
+            held = list(_held(plan, rows, self.scenario.until))
         return Lived(self.scenario, pipeline, runs, held)
 
 
@@ -288,6 +365,75 @@ def _end(unit: Unit, job: _Job) -> None:
         return
 
 
+def _moved(job: _Job, by_ms: int) -> _Job:
+    return replace(job, start=job.start + by_ms)
+
+
+def _later(run: Run, by_ms: int) -> Run:
+    """The same, so much later."""
+    return Run(
+        run.component,
+        run.type,
+        run.category,
+        run.start + by_ms,
+        run.end + by_ms,
+        run.due_at + by_ms,
+        run.status,
+        None if run.ended_at is None else run.ended_at + by_ms,
+        tuple(
+            Try(
+                each.worker_group,
+                each.status,
+                each.ready_at + by_ms,
+                None if each.started_at is None else each.started_at + by_ms,
+                None if each.ended_at is None else each.ended_at + by_ms,
+            )
+            for each in run.tries
+        ),
+    )
+
+
+class _Course:
+    """Watches a rehearsal for turns that are alike, and leaps over those that would be too."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self._rehearsal = rehearsal
+        scenario = rehearsal.scenario
+        world = rehearsal.world
+        pipeline = world.pipeline(rehearsal.pipeline_id)
+        with world.store.reader() as reader:
+            self._plan = world.definitions.plan(reader, pipeline, pipeline.version)
+        self._turning = turning(self._plan, scenario.until - scenario.begin)
+        self._edges = [
+            edge
+            for failure in scenario.failures
+            for edge in (failure.first, failure.stop)
+            if edge is not None
+        ]
+        self._next = scenario.begin
+        self._before: Standing | None = None
+
+    def leap(self, moment: Instant) -> bool:
+        """Leap if the last turn was like the one before it; `moment` is when something is next."""
+        found = self._turning
+        if found is None or moment < self._next:
+            return False
+        scenario = self._rehearsal.scenario
+        at = moment - (moment - scenario.begin) % found.turn_ms
+        self._next = at + found.turn_ms
+        before, now = self._before, self._rehearsal.stand(found, at)
+        self._before = now
+        if before is None:
+            return False
+        turns = turns_ahead(found, before, now, scenario.begin, scenario.until, self._edges)
+        if not turns:
+            return False
+        self._rehearsal.repeat(self._plan, before, now, turns)
+        self._next += turns * found.turn_ms
+        self._before = None
+        return True
+
+
 def _key(attempt: Attempt) -> TaskKey:
     return TaskKey(
         attempt.account_id,
@@ -298,18 +444,10 @@ def _key(attempt: Attempt) -> TaskKey:
     )
 
 
-def _runs(reader: Reader, pipeline: Pipeline, plan: Plan, begin: Instant) -> Iterator[Run]:
-    """All instances in the order in which they fell due; those of one moment as the work goes."""
-    tries: dict[int, list[Try]] = {}
-    for task in _all_attempts(reader, pipeline.key):
-        if task.attempt is not None:
-            tries.setdefault(task.instance.key, []).append(_try(task.attempt))
+def in_order(runs: Iterable[Run], plan: Plan) -> list[Run]:
+    """As they fell due; those of one moment as the work goes."""
     rank = {key: place for place, key in enumerate(plan.components)}
-    runs = [
-        _run(each, plan.components[each.component], tries.get(each.key, ()), begin)
-        for each in _all_instances(reader, pipeline.key)
-    ]
-    yield from sorted(runs, key=lambda run: (run.due_at, run.start, rank[run.component]))
+    return sorted(runs, key=lambda run: (run.due_at, run.start, rank[run.component]))
 
 
 def _run(instance: Instance, component: Component, tries: Sequence[Try], begin: Instant) -> Run:

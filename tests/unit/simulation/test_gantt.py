@@ -77,6 +77,13 @@ def test_marks_are_at_round_times_and_days_are_dated():
     assert found[1].at == MARCH
 
 
+def test_what_is_long_is_marked_by_months():
+    found = ticks(MARCH - DAY_MS, MARCH + 365 * DAY_MS, most=7)
+    assert [tick.label for tick in found] == [
+        "2026-03", "2026-05", "2026-07", "2026-09", "2026-11", "2027-01",
+    ]  # fmt: skip
+
+
 def test_there_are_no_more_marks_than_asked_for():
     assert all(len(ticks(MARCH, MARCH + n * DAY_MS, 6)) <= 7 for n in range(1, 1500, 13))
 
