@@ -1,15 +1,18 @@
 """Small definitions, and short ways to look at what became of them."""
 
+from penstock.engine.plan import SYSTEM_GROUP
 from penstock.model.api import (
     PollForTaskAnswer,
     ReportTaskProgressRequest,
     SetTaskStatusRequest,
     TaskObject,
 )
+from penstock.model.caller import Caller
 from penstock.model.ids import instance_id
 from penstock.model.runtime import Instance
 from penstock.model.times import HOUR_MS, MINUTE_MS, Instant, format_instant
 from penstock.service.dispatcher import Poll
+from penstock.service.system import SYSTEM
 from penstock.simulation.world import CALLER, World
 
 T0: Instant = 1_700_006_400_000
@@ -53,6 +56,29 @@ def node(name: str, **fields) -> Thing:
     return found
 
 
+def thing(name: str, kind: str, **fields) -> Thing:
+    """An object of any type; references as lists of ids."""
+    found: Thing = {"id": name, "type": kind}
+    for key, value in fields.items():
+        found[key] = refs(*value) if isinstance(value, tuple) else value
+    return found
+
+
+def condition(name: str, **fields) -> Thing:
+    """A precondition that a runner evaluates."""
+    return thing(name, "ShellCommandPrecondition", **({"command": "test -e x"} | fields))
+
+
+def key_exists(name: str, **fields) -> Thing:
+    """A precondition that the server evaluates."""
+    return thing(name, "S3KeyExists", **({"role": "r", "s3Key": "s3://bucket/key"} | fields))
+
+
+def alarm(name: str, **fields) -> Thing:
+    given = {"role": "r", "topicArn": "arn:aws:sns:x", "subject": "s", "message": "m"}
+    return thing(name, "SnsAlarm", **(given | fields))
+
+
 def hourly(*objects: Thing, occurrences: int | None = None, style: str = "cron", **fields):
     """Objects on one hourly schedule from T0; `fields` go to the Default object."""
     ends = {} if occurrences is None else {"occurrences": str(occurrences)}
@@ -92,9 +118,12 @@ def wait(world: World, hours: float = 0, minutes: float = 0) -> None:
 class Hand:
     """A runner worked by hand: each step is the test's to make."""
 
-    def __init__(self, world: World, worker_group: str = "workers") -> None:
+    def __init__(
+        self, world: World, worker_group: str = "workers", caller: Caller = CALLER
+    ) -> None:
         self.world = world
-        self.queue = (CALLER.account_id, worker_group)
+        self.caller = caller
+        self.queue = (caller.account_id, worker_group)
         self.got: list[TaskObject] = []
 
     def poll(self) -> TaskObject | None:
@@ -123,10 +152,16 @@ class Hand:
     def report(self, task: TaskObject) -> bool:
         """Acknowledge or report; whether to stop."""
         return self.world.call(
-            "ReportTaskProgress", ReportTaskProgressRequest(task.task_id)
+            "ReportTaskProgress", ReportTaskProgressRequest(task.task_id), self.caller
         ).canceled
 
     def end(self, task: TaskObject, status: str = "FINISHED", error: str | None = None) -> None:
-        self.world.call(
-            "SetTaskStatus", SetTaskStatusRequest(task.task_id, status, error, error, error)
-        )
+        request = SetTaskStatusRequest(task.task_id, status, error, error, error)
+        self.world.call("SetTaskStatus", request, self.caller)
+
+
+class Server(Hand):
+    """The server's own runner, worked by hand: system-managed preconditions and alarms."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world, SYSTEM_GROUP, SYSTEM)

@@ -85,10 +85,10 @@ def test_polls_end_with_nothing_when_their_tasks_do_not_become_durable(world):
 def test_a_task_that_meets_a_defect_does_not_block_its_queue(world, monkeypatch):
     real = ownership.task_objects
 
-    def broken(plan, instance, attempt):
+    def broken(plan, instance, attempt, node=None):
         if instance.component == "A":
             raise RuntimeError("planted")
-        return real(plan, instance, attempt)
+        return real(plan, instance, attempt, node)
 
     monkeypatch.setattr(ownership, "task_objects", broken)
     pipeline = world.begin(on_demand(activity("A"), activity("B")))

@@ -150,8 +150,9 @@ def _users(plan: Plan, each: ResolvedObject) -> list[str]:
     """The activities and data nodes that refer to an object."""
     return [
         user
-        for user in plan.components
-        if any(
+        for user, component in plan.components.items()
+        if not component.owner
+        and any(
             each.id in plan.resolved.objects[user].refs(key)
             for key in plan.resolved.objects[user].fields
             if key != "parent"

@@ -55,8 +55,9 @@ def activate(view: ActivateView, event: Activate, now: Instant, rules: Rules) ->
         run_at = _run_time(view, now)
         rows = [replace(row, next_start=run_at + SECOND_MS) for row in rows]
         follow.extend(
-            Create(pipeline.key, component, run_at, run_at, view.plan.version)
-            for component in view.plan.components
+            Create(pipeline.key, component.id, run_at, run_at, view.plan.version)
+            for component in view.plan.components.values()
+            if not component.owner
         )
     elif not view.plan.on_demand:
         follow.append(Advance(pipeline.key))
@@ -131,7 +132,7 @@ def _row(view: ActivateView, component: Component, start_at: Instant | None) -> 
     """The component's row under the new plan: it goes on where it stood, or at `start_at`."""
     schedule = component.schedule
     row = view.rows.get(component.id)
-    if schedule is None:
+    if schedule is None or component.owner:
         return row or ComponentRow(view.pipeline.key, component.id, 0, open=False)
     next_start = row.next_start if row is not None else schedule.start(0)
     k = schedule.first_from(max(next_start, start_at or next_start))
@@ -150,7 +151,10 @@ def _take_up_again(view: ActivateView, event: Activate) -> Iterable[Event]:
     for instance in view.revivable:
         yield RerunInstance(instance.key, "the pipeline was activated again")
     for instance in view.unfinished:
-        if _is_skipped(instance, event.start_at):
+        component = view.plan.components.get(instance.component)
+        attached = component is not None and bool(component.owner)
+        # What is attached goes with its owner.
+        if not attached and _is_skipped(instance, event.start_at):
             yield SkipInstance(instance.key)
         elif instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
             yield Await(instance.key)

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from penstock.engine.conditions import ask_again
 from penstock.engine.events import (
     Await,
     CancelInstance,
@@ -11,6 +12,7 @@ from penstock.engine.events import (
     DropWaits,
     Event,
     FinishInstance,
+    HastenTimer,
     HoldInstance,
     PauseInstance,
     RerunInstance,
@@ -31,6 +33,7 @@ from penstock.engine.lifecycle import (
     move,
     record,
 )
+from penstock.engine.plan import PRECONDITIONS
 from penstock.engine.views import InstanceView, Rules
 from penstock.model.errors import InvalidRequest
 from penstock.model.ids import instance_id
@@ -96,13 +99,25 @@ def hold(view: InstanceView, event: HoldInstance, now: Instant, rules: Rules) ->
 
 def resume(view: InstanceView, event: ResumeInstance, now: Instant, rules: Rules) -> Decision:
     """After a pause or a deactivation: back to where the instance stood."""
-    instance, attempt = view.instance, view.attempt
+    instance = view.instance
     if instance.status not in {PAUSED, WAITING_ON_DEPENDENCIES, WAITING_FOR_RUNNER}:
         return Decision()
+    decision = _resume(view, now)
+    limit = view.place.component.precondition_timeout_ms
+    if limit is not None and instance.tries:
+        # The time may have run out meanwhile, while nobody asked.
+        timer = HastenTimer(Timer("condition", instance.key, now + limit))
+        decision = replace(decision, changes=(*decision.changes, timer))
+    return decision
+
+
+def _resume(view: InstanceView, now: Instant) -> Decision:
+    instance, attempt = view.instance, view.attempt
     paused = view.place.row.paused
-    if attempt is not None and attempt.status == WAITING_FOR_RUNNER:
+    is_open = attempt is not None and attempt.status == WAITING_FOR_RUNNER
+    if attempt is not None and is_open and instance.retry_at is None:
         status: Status = PAUSED if paused else WAITING_FOR_RUNNER
-        offered = not paused and view.place.pipeline.state == "SCHEDULED"
+        offered = not paused and view.place.serving
         return Decision(
             (
                 UpdateInstance(move(instance, status)),
@@ -116,7 +131,12 @@ def resume(view: InstanceView, event: ResumeInstance, now: Instant, rules: Rules
     if instance.retry_at is not None and instance.retry_at > now:
         timer = SetTimer(Timer("retry", instance.key, instance.retry_at))
         return Decision((UpdateInstance(waiting), timer))
-    return make_ready(view.place, waiting, now)
+    if attempt is not None and is_open:
+        return ask_again(replace(view, instance=waiting), attempt, now)
+    if view.place.component.category in PRECONDITIONS and not instance.tries:
+        # It may be held: its owner may have other things to wait for.
+        return Decision((UpdateInstance(waiting),), (Await(instance.key),))
+    return make_ready(view.place, waiting, now, before=attempt)
 
 
 def cancel(view: InstanceView, event: CancelInstance, now: Instant, rules: Rules) -> Decision:
@@ -164,13 +184,21 @@ def rerun(view: InstanceView, event: RerunInstance, now: Instant, rules: Rules) 
     follow: list[Event] = []
     if instance.status in SATISFIED:
         follow.append(Unsettled(instance))
-    follow.append(Await(instance.key))
+    follow.append(Await(instance.key, fresh=True))
+    follow.extend(
+        RerunInstance(condition.key, event.reason, cascade=False)
+        for condition in view.unmet_conditions
+    )
     cascade = view.place.component.cascade if event.cascade is None else event.cascade
     if cascade:
         follow.extend(
             RerunInstance(taken.key, event.reason, cascade=True) for taken in view.cascaded
         )
-    changes = (UpdateInstance(again), record(again, now, "RERUN", event.reason), *_revive(view))
+    changes: tuple[Change, ...] = (
+        UpdateInstance(again),
+        record(again, now, "RERUN", event.reason),
+        *_revive(view),
+    )
     return Decision(changes, tuple(follow))
 
 

@@ -5,9 +5,19 @@ from graphlib import CycleError, TopologicalSorter
 
 from msgspec.structs import replace
 
+from penstock.engine.attached import attach
 from penstock.engine.intervals import Schedule, make_schedule
 from penstock.engine.objects import constant_fields
-from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
+from penstock.engine.plan import (
+    ACTION,
+    ACTIVITY,
+    DATA_NODE,
+    PRECONDITIONS,
+    SERVICE_PREFIX,
+    SYSTEM_GROUP,
+    Component,
+    Plan,
+)
 from penstock.language.expressions import has_expression
 from penstock.language.periods import exact_ms, parse_datetime, parse_period
 from penstock.language.resolve import Resolved, ResolvedObject, resolve
@@ -20,7 +30,7 @@ DEFAULT_MAX_ACTIVE = 5
 DEFAULT_MAX_RETRIES = 2
 DEFAULT_RETRY_DELAY_MS = 10 * MINUTE_MS
 RUNNABLE = frozenset({ACTIVITY, DATA_NODE})
-_NOT_YET = ("resource", "system_precondition", "user_precondition", "action")
+_SYSTEM_CATEGORIES = frozenset({"system_precondition", ACTION})
 
 
 def compile_plan(
@@ -42,39 +52,61 @@ def compile_plan(
     on_demand = any(_style(resolved, item) == "ondemand" for item in objects)
     schedules = {} if on_demand else _schedules(resolved, objects, first_activated_at)
     producers = _producers(objects)
+
+    def make(item: ResolvedObject) -> Component:
+        made = _component(resolved, item, report_timeout_ms)
+        return replace(made, late_after_ms=None) if on_demand else made
+
     components = {
-        item.id: _component(resolved, item, schedules, producers, report_timeout_ms)
-        for item in objects
+        item.id: _placed(resolved, item, make(item), schedules, producers) for item in objects
     }
     return Plan(
         pipeline_id=pipeline_id,
         version=version,
         on_demand=on_demand,
         max_runs=_max_runs(resolved),
-        components=_in_order(_with_dependents(components)),
+        components=_in_order(_with_dependents(attach(resolved, components, make))),
         resolved=resolved,
     )
 
 
-def unsupported(plan: Plan) -> list[str]:
-    """What the definition uses and this version does not run, one sentence each."""
+def unsupported(plan: Plan, system_types: frozenset[str]) -> list[str]:
+    """What the definition uses and this server does not run, one sentence each.
+
+    `system_types` are the types of system-managed preconditions and alarms that it can do.
+    """
     found: list[str] = []
     for component in plan.components.values():
-        item = plan.resolved.objects[component.id]
-        for key in ("runsOn", "precondition", "onFail", "onSuccess", "onLateAction"):
-            for target in item.refs(key):
-                category = plan.resolved.objects[target].category
-                if category in _NOT_YET:
-                    kind = category.replace("_", " ")
-                    found.append(
-                        f"{component.id}.{key} refers to {target}, a {kind}, which this version "
-                        f"does not run yet; {_instead(key)}"
-                    )
-    return found
+        item = plan.resolved.objects[component.object_id]
+        if component.worker_group == SYSTEM_GROUP and component.owner:
+            if component.type not in system_types:
+                found.append(
+                    f"{component.owner} refers to {item.id}, a {component.type}, which this "
+                    "version does not run yet; remove the reference"
+                )
+            continue
+        if "runsOn" in item.own or not component.owner:
+            found.extend(_resources(plan, item))
+        if component.category in PRECONDITIONS and not component.worker_group:
+            found.append(
+                f"no runner would ever get {item.id}, a precondition of {component.owner}; give "
+                "it a workerGroup"
+            )
+        if component.worker_group.startswith(SERVICE_PREFIX):
+            found.append(
+                f"{item.id}.workerGroup is {component.worker_group!r}, and names that begin with "
+                f"{SERVICE_PREFIX!r} are the service's own; choose another"
+            )
+    return list(dict.fromkeys(found))
 
 
-def _instead(key: str) -> str:
-    return "name a workerGroup instead" if key == "runsOn" else "remove the field"
+def _resources(plan: Plan, item: ResolvedObject) -> Iterable[str]:
+    for target in item.refs("runsOn"):
+        if plan.resolved.objects[target].category == "resource":
+            yield (
+                f"{item.id}.runsOn refers to {target}, a resource, which this version does not "
+                "run yet; name a workerGroup instead"
+            )
 
 
 def static_text(resolved: Resolved, item: ResolvedObject, key: str) -> str | None:
@@ -148,14 +180,8 @@ def _producers(objects: Iterable[ResolvedObject]) -> dict[str, list[str]]:
     return found
 
 
-def _component(
-    resolved: Resolved,
-    item: ResolvedObject,
-    schedules: Mapping[str, Schedule],
-    producers: Mapping[str, list[str]],
-    report_timeout_ms: int,
-) -> Component:
-    schedule = _schedule_object(resolved, item)
+def _component(resolved: Resolved, item: ResolvedObject, report_timeout_ms: int) -> Component:
+    """A component by its own fields, not yet tied to a schedule or to others."""
 
     def text(key: str) -> str | None:
         return static_text(resolved, item, key)
@@ -167,25 +193,42 @@ def _component(
     def integer(key: str, otherwise: int) -> int:
         return _integer(item.id, key, text(key), otherwise)
 
-    attempt_timeout_ms = period_ms("attemptTimeout", 0)
+    system = item.category in _SYSTEM_CATEGORIES
     return Component(
         id=item.id,
+        object_id=item.id,
         name=item.name,
         type=item.type or "",
         category=item.category or "",
-        cron=_style(resolved, item) == "cron",
-        schedule=schedules.get(schedule.id) if schedule is not None else None,
-        worker_group=item.string("workerGroup") or "",
+        worker_group=SYSTEM_GROUP if system else item.string("workerGroup") or "",
         max_active=integer("maxActiveInstances", DEFAULT_MAX_ACTIVE),
         max_retries=integer("maximumRetries", DEFAULT_MAX_RETRIES),
         retry_delay_ms=period_ms("retryDelay", DEFAULT_RETRY_DELAY_MS),
-        attempt_timeout_ms=attempt_timeout_ms or None,
+        attempt_timeout_ms=period_ms("attemptTimeout", 0) or None,
         report_timeout_ms=period_ms("reportProgressTimeout", report_timeout_ms),
+        precondition_timeout_ms=period_ms("preconditionTimeout", 0) or None,
+        late_after_ms=period_ms("lateAfterTimeout", 0) or None,
         cascade=(text("failureAndRerunMode") or "").lower() == "cascade",
+        constant_fields=constant_fields(item),
+    )
+
+
+def _placed(
+    resolved: Resolved,
+    item: ResolvedObject,
+    component: Component,
+    schedules: Mapping[str, Schedule],
+    producers: Mapping[str, list[str]],
+) -> Component:
+    """The component of an activity or a data node, with its intervals and what it waits for."""
+    schedule = _schedule_object(resolved, item)
+    return replace(
+        component,
+        cron=_style(resolved, item) == "cron",
+        schedule=schedules.get(schedule.id) if schedule is not None else None,
         dependencies=_dependencies(resolved, item, producers),
         producers=frozenset(producers.get(item.id, ())),
         nodes=tuple(dict.fromkeys(item.refs("input") + item.refs("output"))),
-        constant_fields=constant_fields(item),
     )
 
 
@@ -238,9 +281,11 @@ def _with_dependents(components: dict[str, Component]) -> dict[str, Component]:
 
 
 def _in_order(components: dict[str, Component]) -> dict[str, Component]:
-    sorter = TopologicalSorter({key: c.dependencies for key, c in components.items()})
+    waiting = {key: c.dependencies for key, c in components.items() if c.category != ACTION}
     try:
-        return {key: components[key] for key in sorter.static_order()}
+        order = [*TopologicalSorter(waiting).static_order()]
     except CycleError as error:
         chain = " -> ".join(error.args[1])
         raise DefinitionError(f"these objects wait for each other: {chain}") from None
+    actions = [key for key, c in components.items() if c.category == ACTION]
+    return {key: components[key] for key in (*order, *actions)}

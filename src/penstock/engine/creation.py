@@ -10,11 +10,13 @@ from penstock.engine.events import (
     Create,
     Decision,
     DropWaits,
+    Evaluate,
     Event,
     HastenTimer,
     InsertInstance,
     PutComponent,
     PutWait,
+    SetTimer,
     Settled,
     UpdateInstance,
 )
@@ -25,6 +27,7 @@ from penstock.engine.views import AdvanceView, CreateView, Rules
 from penstock.model.runtime import ComponentRow, Instance, Timer, Wait
 from penstock.model.status import (
     CASCADE_FAILED,
+    ENDED,
     PAUSED,
     WAITING_ON_DEPENDENCIES,
     Status,
@@ -183,6 +186,10 @@ def create(view: CreateView, event: Create, now: Instant, rules: Rules) -> Decis
         due_at=now,
     )
     after, changes, follow = _begin_to_wait(view, instance, now)
+    late_after_ms = view.place.component.late_after_ms
+    if late_after_ms is not None and after.status not in ENDED:
+        due = event.start if view.place.component.cron else event.end
+        changes = (*changes, SetTimer(Timer("late", after.key, due + late_after_ms)))
     return Decision((InsertInstance(after), *changes), follow)
 
 
@@ -193,26 +200,39 @@ def await_anew(view: CreateView, event: Await, now: Instant, rules: Rules) -> De
         return Decision()
     if instance.retry_at is not None and instance.retry_at > now:
         return Decision()
-    after, changes, follow = _begin_to_wait(view, instance, now)
+    if view.held:
+        return Decision()
+    after, changes, follow = _begin_to_wait(view, instance, now, event.fresh)
     return Decision((DropWaits(instance.key), UpdateInstance(after), *changes), follow)
 
 
 def _begin_to_wait(
-    view: CreateView, instance: Instance, now: Instant
+    view: CreateView, instance: Instance, now: Instant, fresh: bool = False
 ) -> tuple[Instance, tuple[Change, ...], tuple[Event, ...]]:
-    failed = next((state.failed for state in view.states if state.failed), None)
+    """How an instance begins to wait; `fresh`: its failed preconditions are to run again too."""
+    conditions = view.place.component.preconditions
+    failed = next(
+        (
+            s.failed
+            for s in view.states
+            if s.failed and not (fresh and s.needed.target in conditions)
+        ),
+        None,
+    )
     if failed is not None and cascades(view.place.plan, view.place.component, failed):
         ended = end_instance(instance, CASCADE_FAILED, now, cascade_on=failed)
         return ended, (record(ended, now, CASCADE_FAILED, failed),), (Settled(ended),)
     missing = [state for state in view.states if state.missing]
     if not missing:
-        return ready(view.place, instance, now)
+        return ready(view.place, instance, now, view.attempt)
     status: Status = PAUSED if view.place.row.paused else WAITING_ON_DEPENDENCIES
     waits = tuple(
         _wait(instance, state.needed.target, state.needed.first, state.needed.last, state.missing)
         for state in view.states
     )
-    return move(instance, status, unmet=len(missing)), waits, ()
+    last = all(state.needed.target in conditions for state in missing)
+    follow = (Evaluate(instance.key),) if last else ()
+    return move(instance, status, unmet=len(missing)), waits, follow
 
 
 def _wait(instance: Instance, target: str, first: Instant, last: Instant, missing: int) -> PutWait:

@@ -7,7 +7,15 @@ under the same clock gives the same decisions.
 from collections.abc import Callable
 from typing import Any
 
-from penstock.engine import activation, commands, creation, ownership, settling
+from penstock.engine import (
+    actions,
+    activation,
+    commands,
+    conditions,
+    creation,
+    ownership,
+    settling,
+)
 from penstock.engine.events import (
     Activate,
     Advance,
@@ -15,13 +23,17 @@ from penstock.engine.events import (
     CancelInstance,
     CheckPipeline,
     Claim,
+    ConditionDue,
     Create,
     Deactivate,
     Decision,
     EndTask,
+    Evaluate,
     Event,
     FinishInstance,
+    Fire,
     HoldInstance,
+    LateDue,
     OwnerDeadline,
     PauseInstance,
     Report,
@@ -39,6 +51,8 @@ from penstock.engine.views import (
     CheckView,
     CreateView,
     DeactivateView,
+    EvaluateView,
+    FireView,
     InstanceView,
     Rules,
     SettledView,
@@ -51,6 +65,8 @@ View = (
     | CheckView
     | CreateView
     | DeactivateView
+    | EvaluateView
+    | FireView
     | InstanceView
     | SettledView
 )
@@ -62,6 +78,10 @@ _HANDLERS: dict[type, Callable[[Any, Any, Instant, Rules], Decision]] = {
     Advance: creation.advance,
     Create: creation.create,
     Await: creation.await_anew,
+    Evaluate: conditions.evaluate,
+    ConditionDue: conditions.condition_due,
+    LateDue: actions.late_due,
+    Fire: actions.fire,
     Settled: settling.settled,
     Unsettled: settling.unsettled,
     CheckPipeline: settling.check_pipeline,

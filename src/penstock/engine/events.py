@@ -51,9 +51,38 @@ class Create(Struct, frozen=True):
 
 
 class Await(Struct, frozen=True):
-    """Work out anew what an existing, waiting instance waits for."""
+    """Work out anew what an existing, waiting instance waits for.
+
+    `fresh`: it has just been told to run again, and its failed preconditions with it.
+    """
 
     instance: int
+    fresh: bool = False
+
+
+class Evaluate(Struct, frozen=True):
+    """Where an instance waits for its preconditions only, have these evaluated."""
+
+    instance: int
+
+
+class ConditionDue(Struct, frozen=True):
+    """A precondition's time (preconditionTimeout) is up."""
+
+    instance: int
+
+
+class LateDue(Struct, frozen=True):
+    """The time by which an instance had to begin (lateAfterTimeout) has come."""
+
+    instance: int
+
+
+class Fire(Struct, frozen=True):
+    """Set off an alarm (by its component) for an instance."""
+
+    instance: int
+    alarm: str
 
 
 class Settled(Struct, frozen=True):
@@ -163,6 +192,10 @@ Event = (
     | Advance
     | Create
     | Await
+    | Evaluate
+    | ConditionDue
+    | LateDue
+    | Fire
     | Settled
     | Unsettled
     | CheckPipeline

@@ -22,7 +22,7 @@ from penstock.engine.events import (
     UpdateInstance,
 )
 from penstock.engine.objects import worker_group_of
-from penstock.engine.plan import DATA_NODE
+from penstock.engine.plan import ACTION, DATA_NODE, SYSTEM_ACCOUNT, SYSTEM_GROUP
 from penstock.engine.views import InstanceView, Place
 from penstock.model.errors import DefinitionError
 from penstock.model.runtime import Attempt, HistoryEvent, Instance, Timer
@@ -45,6 +45,7 @@ ATTEMPT_TIMEOUT = "Service_AttemptTimeout"
 RUNNER_LOST = "Service_RunnerLost"
 EXPRESSION_ERROR = "Service_ExpressionError"
 INTERNAL_ERROR = "Service_InternalError"
+PRECONDITION_TIMEOUT = "Service_PreconditionTimeout"
 
 
 class Failure(Exception):
@@ -75,20 +76,21 @@ def end_instance(instance: Instance, status: Status, now: Instant, **changes: An
 
 
 def ready(
-    place: Place, instance: Instance, now: Instant
+    place: Place, instance: Instance, now: Instant, before: Attempt | None = None
 ) -> tuple[Instance, tuple[Change, ...], tuple[Event, ...]]:
     """What becomes of an instance that waits for nothing any more.
 
     Answers the instance (not yet among the changes, so a new one is inserted as it ends up), the
-    changes around it, and what follows. A data node is FINISHED at once. An activity is offered to
+    changes around it, and what follows. A data node is FINISHED at once. All else is offered to
     its worker group, unless it is paused or the pipeline is not running: then it stays ready.
+    `before` is the attempt before the new one.
     """
     if place.component.category == DATA_NODE:
         ended = end_instance(instance, FINISHED, now)
         return ended, (), (Settled(ended),)
     if place.row.paused:
         return move(instance, PAUSED, unmet=0), (), ()
-    if place.pipeline.state != "SCHEDULED":
+    if not place.serving:
         return move(instance, WAITING_ON_DEPENDENCIES, unmet=0), (), ()
     try:
         worker_group = worker_group_of(place.plan, place.component, instance)
@@ -106,26 +108,44 @@ def ready(
         attempts=number,
         tries=instance.tries + 1,
     )
-    attempt = Attempt(
-        instance.key,
-        number,
-        instance.pipeline,
-        place.pipeline.account_id,
-        worker_group,
-        WAITING_FOR_RUNNER,
-        now,
+    attempt = new_attempt(place, instance.key, number, worker_group, now)
+    if place.component.category == ACTION and before is not None:
+        attempt = replace(attempt, fields=before.fields)
+    return offered, (InsertAttempt(attempt), *_watch_condition(place, instance, now)), ()
+
+
+def new_attempt(
+    place: Place, instance: int, number: int, worker_group: str, now: Instant
+) -> Attempt:
+    """An attempt in its worker group's queue; what the server does itself is in its own account."""
+    account = SYSTEM_ACCOUNT if worker_group == SYSTEM_GROUP else place.pipeline.account_id
+    return Attempt(
+        instance, number, place.pipeline.key, account, worker_group, WAITING_FOR_RUNNER, now
     )
-    return offered, (InsertAttempt(attempt),), ()
 
 
-def make_ready(place: Place, instance: Instance, now: Instant, waited: bool = False) -> Decision:
+def _watch_condition(place: Place, instance: Instance, now: Instant) -> tuple[Change, ...]:
+    """The preconditionTimeout runs from the time at which the first try is offered."""
+    limit = place.component.precondition_timeout_ms
+    if limit is None or instance.tries:
+        return ()
+    return (SetTimer(Timer("condition", instance.key, now + limit)),)
+
+
+def make_ready(
+    place: Place,
+    instance: Instance,
+    now: Instant,
+    waited: bool = False,
+    before: Attempt | None = None,
+) -> Decision:
     """`ready` for an instance that is already stored; `waited`: it has waits to drop."""
-    after, changes, follow = ready(place, instance, now)
+    after, changes, follow = ready(place, instance, now, before)
     drop: tuple[Change, ...] = (DropWaits(instance.key),) if waited else ()
     return Decision((UpdateInstance(after), *drop, *changes), follow)
 
 
-def _come_to_rest(place: Place) -> tuple[Event, ...]:
+def come_to_rest(place: Place) -> tuple[Event, ...]:
     """A task that has left its runner without ending may be the last that a deactivation awaits."""
     if place.pipeline.state != "DEACTIVATING":
         return ()
@@ -138,7 +158,7 @@ def put_back(view: InstanceView, attempt: Attempt, now: Instant, why: str) -> De
     A pause or a deactivation that came in between keeps it out of the queue.
     """
     place = view.place
-    offered = not place.row.paused and place.pipeline.state == "SCHEDULED"
+    offered = not place.row.paused and place.serving
     status: Status = PAUSED if place.row.paused else WAITING_FOR_RUNNER
     again = replace(
         attempt,
@@ -155,7 +175,7 @@ def put_back(view: InstanceView, attempt: Attempt, now: Instant, why: str) -> De
             ClearTimer("owner", view.instance.key),
             record(view.instance, now, WAITING_FOR_RUNNER, why, attempt.number),
         ),
-        _come_to_rest(place),
+        come_to_rest(place),
     )
 
 
@@ -184,10 +204,10 @@ def fail_attempt(
     status: Status = PAUSED if place.row.paused else WAITING_ON_DEPENDENCIES
     waiting = move(instance, status, retry_at=retry_at, **errors)
     if retry_at <= now:
-        again = make_ready(place, waiting, now)
-        return Decision((*changes, *again.changes), again.follow + _come_to_rest(place))
+        again = make_ready(place, waiting, now, before=attempt)
+        return Decision((*changes, *again.changes), again.follow + come_to_rest(place))
     timer = SetTimer(Timer("retry", instance.key, retry_at))
-    return Decision((*changes, UpdateInstance(waiting), timer), _come_to_rest(place))
+    return Decision((*changes, UpdateInstance(waiting), timer), come_to_rest(place))
 
 
 def cancel_now(view: InstanceView, now: Instant, reason: str, revive: bool = False) -> Decision:

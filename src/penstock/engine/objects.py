@@ -4,10 +4,16 @@ Values of a component are evaluated in the context of its instance: runtime fiel
 references that lead to the very data node instances that the interval uses; see `scopes`.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from penstock.engine.plan import Component, Plan
+from msgspec.structs import replace
+
+from penstock.engine.attached import attached_id
+from penstock.engine.plan import ACTION, PRECONDITIONS, Component, Plan
 from penstock.engine.scopes import (
+    Node,
+    attached_scope,
     attempt_scope,
     component_scope,
     instance_scope,
@@ -27,10 +33,21 @@ from penstock.model.times import Instant, format_instant
 MakeScope = Callable[[], ObjectScope]
 """Makes the context of an object's expressions, where it has some."""
 
-_NOT_FOLLOWED = frozenset({"parent", "dependsOn", "@componentParent", "@instanceParent"})
+_NOT_FOLLOWED = frozenset(
+    {
+        "parent",
+        "dependsOn",
+        "precondition",
+        "onSuccess",
+        "onFail",
+        "onLateAction",
+        "@componentParent",
+        "@instanceParent",
+    }
+)
 """References that say where an object belongs, not what its task works with."""
 
-_LEADING_TO_INSTANCES = frozenset({"input", "output", "dependsOn"})
+_LEADING_TO_INSTANCES = frozenset({"input", "output", "dependsOn", "precondition"})
 
 
 def text_field(key: str, value: str | None) -> Field:
@@ -47,31 +64,39 @@ def worker_group_of(plan: Plan, component: Component, instance: Instance) -> str
     """The worker group that the instance's tasks go to; it may be an expression."""
     if not has_expression(component.worker_group):
         return component.worker_group
+    if component.group_from:
+        instance = replace(instance, component=component.group_from)
     scope = instance_scope(plan, instance)
     values = scope.field_texts("workerGroup", component.worker_group)
     return values[0] if values else ""
 
 
-def task_objects(plan: Plan, instance: Instance, attempt: Attempt) -> dict[str, PipelineObject]:
+def task_objects(
+    plan: Plan, instance: Instance, attempt: Attempt, node: Node | None = None
+) -> dict[str, PipelineObject]:
     """What a runner is handed: the attempt, and every object that it refers to.
 
-    The attempt stands as just before the hand-over. Raises `DefinitionError` where a value cannot
-    be evaluated.
+    The attempt stands as just before the hand-over; a precondition has its `node` with it. Raises
+    `DefinitionError` where a value cannot be evaluated.
     """
     component = plan.components[instance.component]
-    shown = attempt_object(plan, instance, attempt, status=WAITING_FOR_RUNNER)
+    shown = attempt_object(plan, instance, attempt, status=WAITING_FOR_RUNNER, node=node)
     objects = {shown.id: shown}
-    _collect(plan, component, instance, shown.fields, objects)
+    if component.category in PRECONDITIONS and node is not None:
+        about = instance_object(plan, node.instance, node.head)
+        objects[about.id] = about
+        _collect(plan, node.instance, about.fields, objects)
+    _collect(plan, instance, shown.fields, objects)
     return objects
 
 
 def _collect(
     plan: Plan,
-    component: Component,
     instance: Instance,
     fields: Iterable[Field],
     objects: dict[str, PipelineObject],
 ) -> None:
+    component = plan.components[instance.component]
     nodes = {
         instance_id(node, start): (node, start)
         for node in component.nodes
@@ -137,15 +162,16 @@ def instance_object(
     head: Attempt | None = None,
     extra: Sequence[Field] = (),
     evaluated: bool = True,
+    node: Node | None = None,
 ) -> PipelineObject:
     """An instance: how it stands (`extra` fields too), then its component's fields.
 
-    `head` is its latest attempt.
+    `head` is its latest attempt, `node` whose precondition or alarm it is.
     """
     name = instance_id(instance.component, instance.start)
     fields = [*_base(plan, instance, "INSTANCE"), *_state(instance), *extra]
-    make_scope = (lambda: instance_scope(plan, instance, head)) if evaluated else None
-    fields += _own(plan, instance, make_scope)
+    make_scope = (lambda: instance_scope(plan, instance, head, node)) if evaluated else None
+    fields += _own(plan, instance, make_scope, head)
     return PipelineObject(name, name, tuple(fields))
 
 
@@ -156,12 +182,16 @@ def attempt_object(
     status: str | None = None,
     extra: Sequence[Field] = (),
     evaluated: bool = True,
+    node: Node | None = None,
 ) -> PipelineObject:
     """An attempt: its id is made of the component's id, its name of the component's name."""
     component = plan.components[instance.component]
     parent = instance_id(instance.component, instance.start)
     began = attempt.handed_at or attempt.ready_at
-    make_scope = (lambda: attempt_scope(plan, instance, attempt, status)) if evaluated else None
+
+    def make_scope() -> ObjectScope:
+        return attempt_scope(plan, instance, attempt, status, node)
+
     fields = [
         *_base(plan, instance, "ATTEMPT"),
         ref_field("@instanceParent", parent),
@@ -169,7 +199,7 @@ def attempt_object(
         text_field("@status", status or attempt.status),
         text_field("@actualStartTime", format_instant(began)),
         *extra,
-        *_own(plan, instance, make_scope),
+        *_own(plan, instance, make_scope if evaluated else None, attempt),
     ]
     return PipelineObject(
         attempt_id(instance.component, instance.start, attempt.number),
@@ -180,11 +210,12 @@ def attempt_object(
 
 def _base(plan: Plan, instance: Instance, sphere: str) -> list[Field]:
     """The first field is `@sphere`, as stock scripts expect."""
+    parent = plan.components[instance.component].object_id
     return [
         text_field("@sphere", sphere),
         text_field("@pipelineId", plan.pipeline_id),
-        ref_field("@componentParent", instance.component),
-        ref_field("parent", instance.component),
+        ref_field("@componentParent", parent),
+        ref_field("parent", parent),
         text_field("@scheduledStartTime", format_instant(instance.start)),
         text_field("@scheduledEndTime", format_instant(instance.end)),
         text_field("@version", str(instance.version)),
@@ -227,20 +258,25 @@ def _type_field(item: ResolvedObject) -> Iterable[Field]:
     return (text_field("type", item.type),) if item.type and "type" not in item.fields else ()
 
 
-def _own(plan: Plan, instance: Instance, make_scope: MakeScope | None) -> Sequence[Field]:
+def _own(
+    plan: Plan, instance: Instance, make_scope: MakeScope | None, attempt: Attempt | None = None
+) -> Sequence[Field]:
     """The component's fields in the context given, without one as they are written.
 
-    References lead to instances.
+    References lead to instances. An alarm says what it was to say when it was set off, which its
+    attempt knows.
     """
     component = plan.components[instance.component]
     if component.constant_fields is not None:
         return component.constant_fields
-    item = plan.resolved.objects[instance.component]
+    if component.category == ACTION:
+        return _told(plan.resolved.objects[component.object_id], component, instance, attempt)
+    item = plan.resolved.objects[component.object_id]
     fields: list[Field] = []
     scope: ObjectScope | None = None
     for key, values in item.fields.items():
         if key in _LEADING_TO_INSTANCES:
-            fields.extend(_to_instances(plan, component, instance, values))
+            fields.extend(_to_instances(plan, component, instance, key, values))
         elif key != "parent":
             for field in values:
                 if make_scope and field.string_value and has_expression(field.string_value):
@@ -249,14 +285,65 @@ def _own(plan: Plan, instance: Instance, make_scope: MakeScope | None) -> Sequen
                 else:
                     fields.append(field)
     fields.extend(_type_field(item))
+    fields.extend(_node_field(component, instance))
     return fields
 
 
+def _node_field(component: Component, instance: Instance) -> Iterable[Field]:
+    """An attached instance knows its node (guide, the objects' runtime field `node`)."""
+    if component.owner:
+        yield ref_field("node", instance_id(component.owner, instance.start))
+
+
+def _told(
+    item: ResolvedObject, component: Component, instance: Instance, attempt: Attempt | None
+) -> list[Field]:
+    """An alarm's fields, with the texts that its attempt is to send."""
+    texts = alarm_texts(attempt)
+    fields = [
+        text_field(key, texts[key]) if key in texts else field
+        for key, values in item.fields.items()
+        if key != "parent"
+        for field in (values[:1] if key in texts else values)
+    ]
+    return [*fields, *_type_field(item), *_node_field(component, instance)]
+
+
+def alarm_texts(attempt: Attempt | None) -> dict[str, str]:
+    """What an attempt of an alarm is to say, by field: evaluated when the alarm was set off."""
+    if attempt is None or attempt.fields is None:
+        return {}
+    texts: dict[str, str] = json.loads(attempt.fields)
+    return texts
+
+
+def tell(plan: Plan, alarm: Component, node: Node) -> tuple[dict[str, str], str | None]:
+    """An alarm's evaluated texts, and what is wrong with those that cannot be evaluated.
+
+    The latter stay as they are written: an alarm that says too little is better than none.
+    """
+    scope = attached_scope(plan, alarm.object_id, node.instance, node.head)
+    texts: dict[str, str] = {}
+    problems: list[str] = []
+    for key, values in plan.resolved.objects[alarm.object_id].fields.items():
+        if key == "parent" or not any(has_expression(v.string_value or "") for v in values):
+            continue
+        try:
+            found = [text for v in values for text in scope.field_texts(key, v.string_value or "")]
+        except DefinitionError as error:
+            problems.append(f"{key}: {error}")
+            continue
+        texts[key] = ",".join(found)
+    return texts, "; ".join(problems) or None
+
+
 def _to_instances(
-    plan: Plan, component: Component, instance: Instance, fields: Iterable[Field]
+    plan: Plan, component: Component, instance: Instance, key: str, fields: Iterable[Field]
 ) -> Iterable[Field]:
     for field in fields:
         target = field.ref_value
+        if target is not None and key == "precondition":
+            target = attached_id(target, component.id)
         if target is None or target not in plan.components:
             yield field
             continue

@@ -8,6 +8,7 @@ import json
 
 from msgspec.structs import replace
 
+from penstock.engine.conditions import ask_again, ask_later, has_been_asked, is_condition
 from penstock.engine.events import (
     Change,
     Claim,
@@ -29,6 +30,7 @@ from penstock.engine.lifecycle import (
     ATTEMPT_TIMEOUT,
     EXPRESSION_ERROR,
     INTERNAL_ERROR,
+    PRECONDITION_TIMEOUT,
     RUNNER_LOST,
     cancel_now,
     end_instance,
@@ -56,6 +58,9 @@ from penstock.model.status import (
 )
 from penstock.model.times import Instant
 
+_STOPPED = frozenset({None, ATTEMPT_TIMEOUT, PRECONDITION_TIMEOUT})
+"""Errors of an attempt that the service itself has ended; its owner is told to stop."""
+
 
 def _attempt(view: InstanceView) -> Attempt:
     if view.attempt is None:
@@ -70,10 +75,18 @@ def claim(view: InstanceView, event: Claim, now: Instant, rules: Rules) -> Decis
     if event.fault is not None:
         return _fail_unclaimed(view, attempt, INTERNAL_ERROR, event.fault, now)
     try:
-        objects = task_objects(place.plan, instance, attempt)
+        objects = task_objects(place.plan, instance, attempt, view.node)
     except DefinitionError as error:
         return _fail_unclaimed(view, attempt, EXPRESSION_ERROR, str(error), now)
-    handed = replace(attempt, status=RUNNING, offered=False, handed_at=now, hostname=event.hostname)
+    handed = replace(
+        attempt,
+        status=RUNNING,
+        offered=False,
+        acknowledged=False,
+        handed_at=now,
+        reported_at=None,
+        hostname=event.hostname,
+    )
     return Decision(
         (
             UpdateAttempt(handed),
@@ -150,7 +163,7 @@ def report(view: InstanceView, event: Report, now: Instant, rules: Rules) -> Dec
         decision = cancel_now(view, now, attempt.cancel_reason)
         return replace(decision, answer=ReportTaskProgressAnswer(canceled=True))
     if attempt.status != RUNNING:
-        stopped = attempt.status != FINISHED and attempt.error_id in {None, ATTEMPT_TIMEOUT}
+        stopped = attempt.status != FINISHED and attempt.error_id in _STOPPED
         return Decision(answer=ReportTaskProgressAnswer(canceled=stopped))
     reported = replace(
         attempt,
@@ -179,6 +192,8 @@ def _merge_fields(kept: str | None, new: tuple[Field, ...]) -> str | None:
 
 def end_task(view: InstanceView, event: EndTask, now: Instant, rules: Rules) -> Decision:
     """The owner says how the task ended; saying the same again is no fault."""
+    if event.status == "FALSE" and has_been_asked(view, event.task):
+        return Decision()
     attempt = _owned(view, event.task)
     if attempt.status in ENDED:
         return _repeated(view, attempt, event)
@@ -195,6 +210,8 @@ def end_task(view: InstanceView, event: EndTask, now: Instant, rules: Rules) -> 
             error_stack_trace=event.error_stack_trace,
         )
         return fail_attempt(view, failed, now)
+    if is_condition(view):
+        return ask_later(view, attempt, now)
     raise InvalidRequest(
         f"taskStatus FALSE is for preconditions; {view.instance.component} is of type "
         f"{view.place.component.type}: use FINISHED or FAILED"
@@ -277,4 +294,6 @@ def retry_due(view: InstanceView, event: RetryDue, now: Instant, rules: Rules) -
         return Decision()
     if instance.retry_at > now:
         return Decision((SetTimer(Timer("retry", instance.key, instance.retry_at)),))
-    return make_ready(view.place, instance, now)
+    if view.attempt is not None and view.attempt.status == WAITING_FOR_RUNNER:
+        return ask_again(view, view.attempt, now)
+    return make_ready(view.place, instance, now, before=view.attempt)

@@ -5,28 +5,61 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from penstock.engine.intervals import Schedule, tie
-from penstock.language.resolve import Resolved
+from penstock.language.resolve import Resolved, ResolvedObject
 from penstock.model.definition import Field
 from penstock.model.times import Instant
 
 ACTIVITY = "activity"
 DATA_NODE = "data_node"
+ACTION = "action"
+PRECONDITIONS = frozenset({"system_precondition", "user_precondition"})
+
+SYSTEM_ACCOUNT = ""
+"""Whose the tasks are that the server does itself: no caller's, so nobody else can hold one."""
+
+SERVICE_PREFIX = "@"
+"""Worker groups that begin so are the service's own; no caller may poll them."""
+
+SYSTEM_GROUP = SERVICE_PREFIX + "system"
+"""The queue of the tasks that the server does itself."""
+
+
+class Action(Struct, frozen=True):
+    """What an object's onSuccess, onFail or onLateAction names.
+
+    An alarm has a component of its own for the object; a Terminate has none, nothing of it runs.
+    """
+
+    object_id: str
+    component: str | None
+
+
+class Actions(Struct, frozen=True):
+    """All actions of a component, by what sets them off."""
+
+    on_success: tuple[Action, ...]
+    on_fail: tuple[Action, ...]
+    on_late: tuple[Action, ...]
 
 
 class Component(Struct, frozen=True):
-    """A runnable component; times in milliseconds, `attempt_timeout_ms` None for no limit.
+    """A runnable component; times in milliseconds, the timeouts None for no limit.
 
-    `dependencies` are the components it waits for; `dependents` those that wait for it; `nodes`
-    are an activity's data nodes, `users` the activities that use a data node. `constant_fields`
-    are the fields that its instances show, where they are the same for all.
+    `dependencies` are the components it waits for, its preconditions among them; `dependents`
+    those that wait for it; `nodes` are an activity's data nodes, `users` the activities that use a
+    data node. `constant_fields` are the fields that its instances show, where they are the same
+    for all.
+
+    A precondition or an alarm is *attached*: it has one component for each object that refers to
+    it (its `owner`), with the owner's intervals; `object_id` is what the definition calls it.
+    `group_from` is the component whose field `worker_group` is, where it is another's.
     """
 
     id: str
+    object_id: str
     name: str
     type: str
     category: str
-    cron: bool
-    schedule: Schedule | None
     worker_group: str
     max_active: int
     max_retries: int
@@ -34,12 +67,20 @@ class Component(Struct, frozen=True):
     attempt_timeout_ms: int | None
     report_timeout_ms: int
     cascade: bool
-    dependencies: tuple[str, ...]
+    cron: bool = False
+    schedule: Schedule | None = None
+    dependencies: tuple[str, ...] = ()
     dependents: tuple[str, ...] = ()
     nodes: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     producers: frozenset[str] = frozenset()
     constant_fields: tuple[Field, ...] | None = None
+    owner: str = ""
+    group_from: str = ""
+    preconditions: tuple[str, ...] = ()
+    precondition_timeout_ms: int | None = None
+    late_after_ms: int | None = None
+    actions: Actions | None = None
 
 
 class Needed(Struct, frozen=True):
@@ -54,8 +95,8 @@ class Needed(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """A compiled definition version.
 
-    `components` stand in topological order, dependencies first. `max_runs` bounds the concurrent
-    runs of an on-demand pipeline.
+    `components` stand in topological order, dependencies first, and alarms at the end. `max_runs`
+    bounds the concurrent runs of an on-demand pipeline.
     """
 
     pipeline_id: str
@@ -64,6 +105,20 @@ class Plan(Struct, frozen=True):
     max_runs: int
     components: Mapping[str, Component]
     resolved: Resolved
+
+    def written(self, component: str) -> ResolvedObject:
+        """The object of the definition that a component stands for."""
+        return self.resolved.objects[self.components[component].object_id]
+
+    def object_of(self, object_id: str) -> ResolvedObject | None:
+        """The object that an id means, a component's or its own; None if there is none."""
+        if object_id in self.components:
+            return self.written(object_id)
+        return self.resolved.objects.get(object_id)
+
+    def attached_to(self, object_id: str) -> list[str]:
+        """The components that a precondition or an alarm has, one for each owner."""
+        return [c.id for c in self.components.values() if c.owner and c.object_id == object_id]
 
     def needed(self, component: Component, start: Instant, end: Instant) -> list[Needed]:
         """What an instance of the component in `[start, end)` depends on."""

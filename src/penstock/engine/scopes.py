@@ -8,6 +8,10 @@ node instances that the interval uses.
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from penstock.engine.attached import attached_id
 from penstock.engine.plan import Component, Plan
 from penstock.language.scope import ObjectScope
 from penstock.model.ids import attempt_id, instance_id
@@ -17,26 +21,42 @@ from penstock.model.times import Instant, to_datetime
 Runtime = dict[str, str | int | datetime]
 
 
+class Node(Struct, frozen=True):
+    """The instance that a precondition or an alarm belongs to, and its latest attempt."""
+
+    instance: Instance
+    head: Attempt | None = None
+
+
 def component_scope(plan: Plan, object_id: str) -> ObjectScope:
     """A component's context: its pipeline is known, its runs are not."""
     runtime = {"@pipelineId": plan.pipeline_id}
     return ObjectScope(plan.resolved, object_id, runtime, runtime_known=False)
 
 
-def instance_scope(plan: Plan, instance: Instance, head: Attempt | None = None) -> ObjectScope:
-    """An instance's context; `head` is its latest attempt, which knows where it ran."""
+def instance_scope(
+    plan: Plan, instance: Instance, head: Attempt | None = None, node: Node | None = None
+) -> ObjectScope:
+    """An instance's context; `head` is its latest attempt, which knows where it ran.
+
+    `node` is for attached ones; without it their node is known by its interval alone.
+    """
     runtime = _instance_runtime(plan, instance)
     if head is not None and head.hostname:
         runtime["hostname"] = head.hostname
-    return _scope(plan, instance, runtime)
+    return _scope(plan, instance, runtime, node)
 
 
 def attempt_scope(
-    plan: Plan, instance: Instance, attempt: Attempt, status: str | None = None
+    plan: Plan,
+    instance: Instance,
+    attempt: Attempt,
+    status: str | None = None,
+    node: Node | None = None,
 ) -> ObjectScope:
     """An attempt's context: its instance's, but for how the attempt itself stands.
 
-    `status` stands in where the attempt is shown as it was before.
+    `status` stands in where the attempt is shown as it was before; `node` as above.
     """
     runtime = _instance_runtime(plan, instance)
     for key in ("@actualEndTime", "errorId", "errorMessage", "errorStackTrace"):
@@ -54,16 +74,16 @@ def attempt_scope(
         "errorStackTrace": attempt.error_stack_trace,
     }
     runtime.update((key, text) for key, text in reported.items() if text)
-    return _scope(plan, instance, runtime)
+    return _scope(plan, instance, runtime, node)
 
 
 def attached_scope(plan: Plan, object_id: str, node: Instance, head: Attempt | None) -> ObjectScope:
-    """The context of a precondition or an action that the instance `node` refers to.
+    """The context of a precondition or an action of the instance `node`, before it has one itself.
 
     It has the interval of its node. Source: guide, "Node Expression".
     """
     runtime: Runtime = {
-        "@id": instance_id(object_id, node.start),
+        "@id": instance_id(attached_id(object_id, node.component), node.start),
         "@pipelineId": plan.pipeline_id,
         "@scheduledStartTime": to_datetime(node.start),
         "@scheduledEndTime": to_datetime(node.end),
@@ -101,7 +121,7 @@ def _instance_runtime(plan: Plan, instance: Instance) -> Runtime:
         "@actualStartTime": _moment(instance.due_at),
         "@status": instance.status,
         "@version": str(instance.version),
-        "@componentParent": instance.component,
+        "@componentParent": plan.components[instance.component].object_id,
         "@sphere": "INSTANCE",
     }
     if instance.ended_at is not None:
@@ -115,8 +135,12 @@ def _instance_runtime(plan: Plan, instance: Instance) -> Runtime:
     return values
 
 
-def _scope(plan: Plan, instance: Instance, runtime: Runtime) -> ObjectScope:
+def _scope(plan: Plan, instance: Instance, runtime: Runtime, node: Node | None) -> ObjectScope:
     component = plan.components[instance.component]
+    if component.owner:
+        node = node or Node(replace(instance, component=component.owner))
+        about = instance_scope(plan, node.instance, node.head)
+        return ObjectScope(plan.resolved, component.object_id, runtime, node=about)
     linked: dict[str, Sequence[ObjectScope]] = {}
     item = plan.resolved.objects[component.id]
     for key in ("input", "output"):

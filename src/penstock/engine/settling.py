@@ -2,15 +2,20 @@
 
 from msgspec.structs import replace
 
+from penstock.engine.actions import set_off
 from penstock.engine.creation import cascades, due_at
 from penstock.engine.events import (
     Advance,
+    CancelInstance,
     Change,
     CheckPipeline,
+    ClearTimer,
     Decision,
+    Evaluate,
     Event,
     PutComponent,
     PutWait,
+    RerunInstance,
     Settled,
     Unsettled,
     UpdateInstance,
@@ -20,15 +25,26 @@ from penstock.engine.lifecycle import cascade_fail, make_ready, move
 from penstock.engine.views import CheckView, Place, Rules, SettledView, Waiting
 from penstock.model.ids import instance_id
 from penstock.model.runtime import Instance
-from penstock.model.status import FINISHED, SATISFIED, SKIPPED, WAITING_ON_DEPENDENCIES
+from penstock.model.status import (
+    CANCELED,
+    FINISHED,
+    SATISFIED,
+    SKIPPED,
+    WAITING_ON_DEPENDENCIES,
+)
 from penstock.model.times import Instant
+
+NOT_NEEDED = "the object that it belongs to has ended"
+"""Why a precondition is cancelled that nobody waits for any more."""
 
 
 def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> Decision:
     """An instance has ended: dependents go on or fail with it; its component makes room."""
     instance = event.instance
-    changes: list[Change] = [*_health(view.place, instance, now)]
-    follow: list[Event] = []
+    changes: list[Change] = [*_health(view, instance, now), *_timers(view.place, instance)]
+    follow: list[Event] = [
+        CancelInstance(condition.key, NOT_NEEDED) for condition in view.conditions
+    ]
     for waiting in () if event.was_satisfied else view.waiting:
         if instance.status in SATISFIED:
             decision = _meet(waiting, now)
@@ -36,22 +52,45 @@ def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> De
             decision = _hold_back(waiting, instance, now)
         changes.extend(decision.changes)
         follow.extend(decision.follow)
+    follow.extend(set_off(view.place.component, instance))
     if _has_backlog(view.place, now):
         follow.append(Advance(instance.pipeline, (instance.component,)))
     follow.append(CheckPipeline(instance.pipeline))
     return Decision(tuple(changes), tuple(follow))
 
 
-def _health(place: Place, instance: Instance, now: Instant) -> tuple[Change, ...]:
+def _health(view: SettledView, instance: Instance, now: Instant) -> tuple[Change, ...]:
     """HEALTHY or ERROR by the instance that ended last (guide: "pipeline health status").
 
-    One that was skipped says nothing about health.
+    One that was skipped says nothing about health. Preconditions and alarms have none of their
+    own; a precondition that failed is the error of the object that waits for it.
     """
-    if instance.status == SKIPPED:
+    place = view.place
+    if place.component.owner:
+        if instance.status in SATISFIED or not view.waiting or _is_pending(instance):
+            return ()
+        place = view.waiting[0].view.place
+    elif instance.status == SKIPPED:
         return ()
     health = "HEALTHY" if instance.status == FINISHED else "ERROR"
     row = replace(place.row, health=health, health_start=instance.start, health_at=now)
     return (PutComponent(row),)
+
+
+def _is_pending(instance: Instance) -> bool:
+    """Whether it was cancelled for want of an owner, which has since been told to run again."""
+    return instance.status == CANCELED and instance.cancel_reason == NOT_NEEDED
+
+
+def _timers(place: Place, instance: Instance) -> tuple[Change, ...]:
+    """Timers that an end makes needless."""
+    component = place.component
+    found: list[Change] = []
+    if component.late_after_ms is not None:
+        found.append(ClearTimer("late", instance.key))
+    if component.precondition_timeout_ms is not None:
+        found.append(ClearTimer("condition", instance.key))
+    return tuple(found)
 
 
 def _has_backlog(place: Place, now: Instant) -> bool:
@@ -68,13 +107,17 @@ def _meet(waiting: Waiting, now: Instant) -> Decision:
     if wait.missing:
         return Decision((PutWait(wait),))
     if instance.unmet > 1:
-        return Decision(
-            (PutWait(wait), UpdateInstance(replace(instance, unmet=instance.unmet - 1)))
-        )
+        changes = (PutWait(wait), UpdateInstance(replace(instance, unmet=instance.unmet - 1)))
+        conditions = waiting.view.place.component.preconditions
+        if wait.target in conditions or instance.unmet - 1 > len(conditions):
+            return Decision(changes)
+        return Decision(changes, (Evaluate(instance.key),))
     return make_ready(waiting.view.place, instance, now, waited=True)
 
 
 def _hold_back(waiting: Waiting, failed: Instance, now: Instant) -> Decision:
+    if _is_pending(failed):
+        return Decision(follow=(RerunInstance(failed.key, "its owner runs again", cascade=False),))
     place = waiting.view.place
     failed_id = instance_id(failed.component, failed.start)
     if not cascades(place.plan, place.component, failed_id):

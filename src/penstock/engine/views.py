@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from penstock.engine.plan import Component, Needed, Plan
+from penstock.engine.plan import ACTION, Component, Needed, Plan
+from penstock.engine.scopes import Node
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, Wait
 from penstock.model.times import MINUTE_MS, Instant
 
@@ -29,14 +30,30 @@ class Place(Struct, frozen=True):
         """The instance's component, as its version defines it."""
         return self.plan.components[self.row.id]
 
+    @property
+    def serving(self) -> bool:
+        """Whether new tasks of the component may be offered, as far as the pipeline goes.
+
+        An alarm tells what has happened, so it is sent from a deactivated pipeline too.
+        """
+        state = self.pipeline.state
+        if state == "SCHEDULED":
+            return True
+        return self.component.category == ACTION and state in {"DEACTIVATING", "INACTIVE"}
+
 
 class InstanceView(Struct, frozen=True):
-    """An instance, its latest attempt, and, for a rerun, those that its failure took down."""
+    """An instance and its latest attempt; whose precondition or alarm it is, if it is one.
+
+    For a rerun also those that its failure took down, and its own preconditions that failed.
+    """
 
     place: Place
     instance: Instance
     attempt: Attempt | None = None
+    node: Node | None = None
     cascaded: tuple[Instance, ...] = ()
+    unmet_conditions: tuple[Instance, ...] = ()
 
 
 class NeedState(Struct, frozen=True):
@@ -48,10 +65,33 @@ class NeedState(Struct, frozen=True):
 
 
 class CreateView(Struct, frozen=True):
-    """For `Create` (with the key that the new instance gets) and `Await` (with the instance)."""
+    """For `Create` (with the key that the new instance gets) and `Await` (with the instance).
+
+    `held`: it is a precondition whose owner waits for something else first.
+    """
 
     place: Place
     states: tuple[NeedState, ...]
+    new_key: int = 0
+    instance: Instance | None = None
+    attempt: Attempt | None = None
+    held: bool = False
+
+
+class EvaluateView(Struct, frozen=True):
+    """An instance, the components it still waits for, and the preconditions that are there."""
+
+    place: Place
+    instance: Instance
+    missing: tuple[str, ...]
+    existing: dict[str, Instance]
+
+
+class FireView(Struct, frozen=True):
+    """An alarm's place, the node that sets it off, and the alarm's instance, or a key for it."""
+
+    place: Place
+    node: Node
     new_key: int = 0
     instance: Instance | None = None
     attempt: Attempt | None = None
@@ -65,10 +105,11 @@ class Waiting(Struct, frozen=True):
 
 
 class SettledView(Struct, frozen=True):
-    """An ended instance, and all that wait for it."""
+    """An ended instance, all that wait for it, and its own preconditions that are unfinished."""
 
     place: Place
     waiting: tuple[Waiting, ...]
+    conditions: tuple[Instance, ...] = ()
 
 
 class AdvanceView(Struct, frozen=True):

@@ -84,8 +84,8 @@ class Attempt(Struct, frozen=True):
     """One try at an instance: the task that a runner is handed.
 
     `generation` grows each time ownership is taken away, so an earlier holder's task id is stale.
-    `offered` says whether the task stands in its worker group's queue. `fields` is the JSON of the
-    fields that the runner reported.
+    `offered` says whether the task stands in its worker group's queue, since `ready_at`. `fields`
+    is the JSON of the fields that the runner reported; of an alarm, of the texts it is to send.
     """
 
     instance: int
@@ -120,8 +120,8 @@ class Wait(Struct, frozen=True):
     missing: int
 
 
-TimerKind = Literal["tick", "owner", "retry", "purge"]
-"""`tick` and `purge` belong to a pipeline, `owner` and `retry` to an instance (by key)."""
+TimerKind = Literal["tick", "owner", "retry", "late", "condition", "purge"]
+"""`tick` and `purge` belong to a pipeline, the others to an instance (by key)."""
 
 
 class Timer(Struct, frozen=True):

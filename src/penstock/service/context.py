@@ -18,6 +18,16 @@ from penstock.store.protocol import Reader, Store
 
 Answered = TypeVar("Answered")
 
+ALL_SYSTEM_TYPES = frozenset(
+    {
+        "DynamoDBDataExists",
+        "DynamoDBTableExists",
+        "S3KeyExists",
+        "S3PrefixNotEmpty",
+        "SnsAlarm",
+    }
+)
+
 
 class Context:
     """The server's parts, as an operation needs them; the same for all calls."""
@@ -32,6 +42,7 @@ class Context:
         task_ids: TaskIds,
         clock: Clock,
         new_pipeline_id: Callable[[], str],
+        system_types: frozenset[str] = ALL_SYSTEM_TYPES,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -42,6 +53,8 @@ class Context:
         self.clock = clock
         self.started_at = clock()
         self.new_pipeline_id = new_pipeline_id
+        self.system_types = system_types
+        """The system-managed preconditions and the alarms that somebody here can do."""
         self._spawned: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="penstock-read")
 

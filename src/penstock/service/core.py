@@ -11,7 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.clock import Clock
-from penstock.engine.events import Advance, Event, OwnerDeadline, RetryDue
+from penstock.engine.events import (
+    Advance,
+    ConditionDue,
+    Event,
+    LateDue,
+    OwnerDeadline,
+    RetryDue,
+)
 from penstock.engine.views import Rules
 from penstock.model.api import PollForTaskAnswer
 from penstock.model.errors import ApiError, InternalServiceError
@@ -175,4 +182,6 @@ _EVENTS: dict[str, Callable[[int], Event]] = {
     "tick": Advance,
     "owner": OwnerDeadline,
     "retry": RetryDue,
+    "late": LateDue,
+    "condition": ConditionDue,
 }

@@ -13,7 +13,7 @@ from penstock.engine.objects import (
     ref_field,
     text_field,
 )
-from penstock.engine.plan import Plan
+from penstock.engine.plan import ACTION, DATA_NODE, Plan
 from penstock.language.expressions import Value, evaluate, has_expression, to_text
 from penstock.language.scope import ObjectScope
 from penstock.model.definition import Field, PipelineObject
@@ -22,6 +22,7 @@ from penstock.model.ids import attempt_id, instance_id
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline
 from penstock.model.status import WAITING_ON_DEPENDENCIES
 from penstock.model.times import Instant, format_instant
+from penstock.service.load import node_of
 from penstock.service.masking import Masker
 from penstock.store.protocol import Reader
 
@@ -35,7 +36,10 @@ def show_component(
     masker: Masker,
 ) -> PipelineObject:
     """A component: how it stands, then its fields with the inherited ones."""
-    row = store.component(pipeline.key, object_id) if pipeline.version else None
+    names = plan.attached_to(object_id) or [object_id]
+    rows = [
+        row for name in names if pipeline.version and (row := store.component(pipeline.key, name))
+    ]
     shown = component_object(plan, object_id, evaluated)
     fields = [
         text_field("@sphere", "COMPONENT"),
@@ -44,17 +48,33 @@ def show_component(
     ]
     if pipeline.version:
         fields.append(text_field("@version", str(pipeline.version)))
-    if row is not None:
-        fields += _component_state(store, pipeline, row)
+    if rows:
+        fields += _component_state(store, pipeline, rows, _is_over(store, pipeline, plan, names))
     own = masker.fields(shown.fields, plan.resolved.objects[object_id])
     return PipelineObject(shown.id, shown.name, (*fields, *own))
 
 
-def _component_state(store: Reader, pipeline: Pipeline, row: ComponentRow) -> list[Field]:
-    unfinished = store.unfinished(pipeline.key, row.id)
-    done = not row.open and not unfinished
+def _is_over(store: Reader, pipeline: Pipeline, plan: Plan, names: list[str]) -> bool:
+    """Whether nothing is left to come; for what is attached that depends on its owners."""
+    for name in names:
+        component = plan.components[name]
+        if component.owner and not _is_over(store, pipeline, plan, [component.owner]):
+            return False
+        row = store.component(pipeline.key, name)
+        if (row is not None and row.open) or store.unfinished(pipeline.key, name):
+            return False
+    return True
+
+
+def _component_state(
+    store: Reader, pipeline: Pipeline, rows: list[ComponentRow], over: bool
+) -> list[Field]:
+    """How a component stands; a precondition or an alarm has a row for each of its owners."""
+    row = rows[0]
+    unfinished = [i for each in rows for i in store.unfinished(pipeline.key, each.id)]
+    paused = all(each.paused for each in rows)
     fields = [
-        text_field("@status", "PAUSED" if row.paused else "FINISHED" if done else "SCHEDULED"),
+        text_field("@status", "PAUSED" if paused else "FINISHED" if over else "SCHEDULED"),
         *(ref_field("@activeInstances", instance_id(i.component, i.start)) for i in unfinished),
     ]
     if row.open and row.next_start:
@@ -78,31 +98,37 @@ def show_instance(
     """An instance: state, attempts, what it waits on, then its evaluated fields."""
     extra: list[Field] = []
     component = plan.components[instance.component]
-    if component.category == "activity":
+    if component.category != DATA_NODE:
         left = max(component.max_retries + 1 - instance.tries, 0)
         extra.append(text_field("@attemptCount", str(instance.attempts)))
         extra.append(text_field("@triesLeft", str(left)))
     if attempt is not None:
         name = attempt_id(instance.component, instance.start, attempt.number)
         extra.append(ref_field("@headAttempt", name))
-        extra += _attempt_reports(attempt)
+        extra += _attempt_reports(plan, instance, attempt)
     if instance.retry_at is not None:
         extra.append(text_field("@nextRetryTime", format_instant(instance.retry_at)))
     if instance.status in {WAITING_ON_DEPENDENCIES, "PAUSED"}:
         extra += [ref_field("@waitingOn", name) for name in waiting_on(store, plan, instance)]
     extra += _log_location(plan, instance)
+    node = node_of(store, component, instance)
     shown = _evaluate_if_possible(
-        lambda wish: instance_object(plan, instance, attempt, extra, wish), evaluated
+        lambda wish: instance_object(plan, instance, attempt, extra, wish, node), evaluated
     )
-    written = plan.resolved.objects[instance.component]
+    written = plan.written(instance.component)
     return PipelineObject(shown.id, shown.name, tuple(masker.fields(shown.fields, written)))
 
 
 def show_attempt(
-    plan: Plan, instance: Instance, attempt: Attempt, evaluated: bool, masker: Masker
+    store: Reader,
+    plan: Plan,
+    instance: Instance,
+    attempt: Attempt,
+    evaluated: bool,
+    masker: Masker,
 ) -> PipelineObject:
     """An attempt: state, who has it, what its runner reported, then its evaluated fields."""
-    extra = _attempt_reports(attempt)
+    extra = _attempt_reports(plan, instance, attempt)
     optional = {
         "hostname": attempt.hostname,
         "cancellationReason": attempt.cancel_reason,
@@ -113,11 +139,14 @@ def show_attempt(
         "reportProgressTime": _time(attempt.reported_at),
     }
     extra += [text_field(key, value) for key, value in optional.items() if value]
+    node = node_of(store, plan.components[instance.component], instance)
     shown = _evaluate_if_possible(
-        lambda wish: attempt_object(plan, instance, attempt, extra=extra, evaluated=wish),
+        lambda wish: attempt_object(
+            plan, instance, attempt, extra=extra, evaluated=wish, node=node
+        ),
         evaluated,
     )
-    written = plan.resolved.objects[instance.component]
+    written = plan.written(instance.component)
     return PipelineObject(shown.id, shown.name, tuple(masker.fields(shown.fields, written)))
 
 
@@ -135,16 +164,16 @@ def _time(instant: Instant | None) -> str | None:
     return format_instant(instant) if instant is not None else None
 
 
-def _attempt_reports(attempt: Attempt) -> list[Field]:
+def _attempt_reports(plan: Plan, instance: Instance, attempt: Attempt) -> list[Field]:
     """The fields that the runner reported; only while they say something of what runs or ran."""
-    if attempt.fields is None:
+    if attempt.fields is None or plan.components[instance.component].category == ACTION:
         return []
     reported: dict[str, str] = json.loads(attempt.fields)
     return [text_field(key, value) for key, value in reported.items()]
 
 
 def _log_location(plan: Plan, instance: Instance) -> list[Field]:
-    item = plan.resolved.objects[instance.component]
+    item = plan.written(instance.component)
     uri = item.string("pipelineLogUri")
     if not uri or has_expression(uri) or plan.components[instance.component].category != "activity":
         return []

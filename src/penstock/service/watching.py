@@ -338,16 +338,17 @@ async def portrait(context: Context, caller: Caller, pipeline_id: str, component
     def ask(store: Reader) -> Portrait:
         pipeline = find_pipeline(store, caller, pipeline_id)
         plan, _problem = _plan_if_possible(context, store, pipeline)
-        if plan is None or component not in plan.resolved.objects:
+        written = plan.object_of(component) if plan is not None else None
+        if plan is None or written is None:
             raise NoSuchObject(component)
         masker = masker_of(plan.resolved)
-        shown = show_component(store, pipeline, plan, component, False, masker)
+        shown = show_component(store, pipeline, plan, written.id, False, masker)
         latest = store.latest_of_component(pipeline.key, component, TASKS_PER_PAGE)
         tasks = [task for each in latest if (task := store.task(each.key))]
         return Portrait(
             pipeline=pipeline,
             id=component,
-            type=plan.resolved.objects[component].type or "",
+            type=written.type or "",
             row=store.component(pipeline.key, component),
             lines=[_line(context, store, pipeline, task) for task in tasks],
             fields=list(shown.fields),

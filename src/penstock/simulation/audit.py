@@ -7,7 +7,14 @@ there does not hide here.
 from collections.abc import Iterator
 
 from penstock.engine.intervals import Schedule
-from penstock.engine.plan import Plan
+from penstock.engine.plan import (
+    ACTION,
+    PRECONDITIONS,
+    SYSTEM_ACCOUNT,
+    SYSTEM_GROUP,
+    Component,
+    Plan,
+)
 from penstock.model.ids import instance_id
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, TimerKind
 from penstock.model.status import (
@@ -46,6 +53,22 @@ class _Pipeline:
     def plan_of(self, instance: Instance) -> Plan:
         return self.definitions.plan(self.store, self.row, instance.version)
 
+    def component_of(self, instance: Instance) -> Component:
+        return self.plan_of(instance).components[instance.component]
+
+    def owner_of(self, instance: Instance) -> Instance:
+        """Whose precondition or alarm an instance is."""
+        owner = self.component_of(instance).owner
+        return next(i for i in self.instances if (i.component, i.start) == (owner, instance.start))
+
+    def waits_for_others(self, instance: Instance) -> bool:
+        """Whether it waits for anything but its preconditions."""
+        conditions = self.component_of(instance).preconditions
+        return instance.status not in ENDED and any(
+            wait.missing and wait.target not in conditions
+            for wait in self.store.waits_of(instance.key)
+        )
+
 
 def audit(world: World) -> None:
     """Raise `Violated` with all that is wrong; to be hung on `World.watch`."""
@@ -75,6 +98,7 @@ def _faults(pipeline: _Pipeline, timers: Timers) -> Iterator[str]:
             *_owner(pipeline, instance, attempts, timers),
             *_offer(pipeline, instance, attempts),
             *_waits(pipeline, instance),
+            *_attached(pipeline, instance, attempts, timers),
             *_can_go_on(pipeline, instance, timers),
         ):
             yield f"{name}: {fault}"
@@ -105,8 +129,11 @@ def _owner(
 def _offer(pipeline: _Pipeline, instance: Instance, attempts: list[Attempt]) -> Iterator[str]:
     offered = any(each.offered for each in attempts)
     paused = pipeline.rows[instance.component].paused
+    alarm = pipeline.component_of(instance).category == ACTION
     should = (
-        instance.status == WAITING_FOR_RUNNER and pipeline.row.state == "SCHEDULED" and not paused
+        instance.status == WAITING_FOR_RUNNER
+        and (pipeline.row.state == "SCHEDULED" or alarm)
+        and not paused
     )
     if offered != should:
         yield f"offered is {offered} (paused: {paused})"
@@ -136,7 +163,7 @@ def _expected(
 ) -> list[Instant]:
     """The starts in a range that have an instance or will get one."""
     schedule = plan.components[target].schedule
-    if schedule is None:
+    if schedule is None or plan.components[target].owner:
         return [first]
     row = pipeline.rows[target]
     return [
@@ -157,8 +184,47 @@ def _can_go_on(pipeline: _Pipeline, instance: Instance, timers: Timers) -> Itera
     """Something will move it: a wait, a timer, a runner, or, for the rest, a person."""
     if instance.status != WAITING_ON_DEPENDENCIES or instance.unmet:
         return
-    if pipeline.row.state == "SCHEDULED" and ("retry", instance.key) not in timers:
+    component = pipeline.component_of(instance)
+    held = component.category in PRECONDITIONS and pipeline.waits_for_others(
+        pipeline.owner_of(instance)
+    )
+    if pipeline.row.state == "SCHEDULED" and not held and ("retry", instance.key) not in timers:
         yield "waits for nothing"
+
+
+def _attached(
+    pipeline: _Pipeline, instance: Instance, attempts: list[Attempt], timers: Timers
+) -> Iterator[str]:
+    """Preconditions and alarms: when they are there, whose they are, what watches them."""
+    component = pipeline.component_of(instance)
+    running = pipeline.row.state == "SCHEDULED"
+    if running and instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
+        made = {(i.component, i.start) for i in pipeline.instances}
+        unmade = [c for c in component.preconditions if (c, instance.start) not in made]
+        if unmade and not pipeline.waits_for_others(instance):
+            yield f"waits for nothing but {unmade}, which are not there"
+    for each in attempts:
+        system = component.worker_group == SYSTEM_GROUP
+        if (each.account_id == SYSTEM_ACCOUNT) != system:
+            yield f"attempt {each.number} is in the account {each.account_id!r}"
+    if not component.owner:
+        return
+    owner = pipeline.owner_of(instance)
+    if (owner.end, owner.version) != (instance.end, instance.version):
+        yield "has another interval or version than its owner"
+    if component.category in PRECONDITIONS and instance.status not in ENDED:
+        yield from _condition(pipeline, component, instance, owner, timers)
+
+
+def _condition(
+    pipeline: _Pipeline, component: Component, instance: Instance, owner: Instance, timers: Timers
+) -> Iterator[str]:
+    begun = instance.tries > 0 and instance.status != PAUSED
+    watched = component.precondition_timeout_ms is None or ("condition", instance.key) in timers
+    if begun and not watched and pipeline.row.state == "SCHEDULED":
+        yield "no timer watches its preconditionTimeout"
+    if owner.status in ENDED and not instance.rerun and instance.status != RUNNING:
+        yield f"its owner is {owner.status}, but it still waits"
 
 
 def _room(pipeline: _Pipeline) -> Iterator[str]:
@@ -176,7 +242,10 @@ def _room(pipeline: _Pipeline) -> Iterator[str]:
 
 def _state(pipeline: _Pipeline) -> Iterator[str]:
     unfinished = any(each.status not in ENDED for each in pipeline.instances)
-    running = any(each.status == RUNNING for each in pipeline.instances)
+    running = any(
+        each.status == RUNNING and pipeline.component_of(each).category != ACTION
+        for each in pipeline.instances
+    )
     still_open = any(row.open for row in pipeline.rows.values())
     state = pipeline.row.state
     if state == "FINISHED" and unfinished:

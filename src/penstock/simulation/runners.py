@@ -14,6 +14,7 @@ from penstock.model.api import (
     SetTaskStatusRequest,
     TaskObject,
 )
+from penstock.model.caller import Caller
 from penstock.model.errors import ApiError, PipelineDeleted, TaskNotFound
 from penstock.model.times import MINUTE_MS
 from penstock.service.dispatcher import Poll
@@ -22,7 +23,7 @@ from penstock.simulation.world import CALLER, World
 
 
 class Work(Struct, frozen=True):
-    """How a task goes: `end` is FINISHED, FAILED, or None (the runner falls silent after the
+    """How a task goes: `end` is FINISHED, FAILED, FALSE, or None (the runner falls silent after the
     acknowledgement); `acknowledge` False: it is never heard of again. Times in milliseconds.
     """
 
@@ -51,8 +52,10 @@ class Runner:
         worker_group: str = "workers",
         slots: int = 1,
         name: str = "runner",
+        caller: Caller = CALLER,
     ) -> None:
         self.world = world
+        self.caller = caller
         self.rule = rule
         self.worker_group = worker_group
         self.name = name
@@ -72,7 +75,7 @@ class Runner:
 
     def _poll(self) -> None:
         world = self.world
-        poll = Poll((CALLER.account_id, self.worker_group), self.name, lambda _: None)
+        poll = Poll((self.caller.account_id, self.worker_group), self.name, lambda _: None)
 
         def delivered(answer: PollForTaskAnswer) -> None:
             self._polls.remove(poll)
@@ -111,7 +114,8 @@ class Runner:
             self._end(task, work.end)
             return
         try:
-            answer = self.world.call("ReportTaskProgress", ReportTaskProgressRequest(task.task_id))
+            request = ReportTaskProgressRequest(task.task_id)
+            answer = self.world.call("ReportTaskProgress", request, self.caller)
         except (TaskNotFound, PipelineDeleted) as error:
             self._leave(task, type(error).__name__)
             return
@@ -129,7 +133,7 @@ class Runner:
         error = "it was to fail" if status == "FAILED" else None
         request = SetTaskStatusRequest(task.task_id, status, error and "Scripted", error)
         try:
-            self.world.call("SetTaskStatus", request)
+            self.world.call("SetTaskStatus", request, self.caller)
         except ApiError as refused:
             self._leave(task, type(refused).__name__)
         else:

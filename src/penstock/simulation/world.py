@@ -143,11 +143,11 @@ class World:
             self.restart()
             raise
 
-    def call(self, operation: str, request: Request) -> Any:
+    def call(self, operation: str, request: Request, caller: Caller = CALLER) -> Any:
         """Run one of the operations; tries again when the server crashes, as clients do."""
         while True:
             try:
-                return run(_coroutine(OPERATIONS[operation](self.context, CALLER, request)))
+                return run(_coroutine(OPERATIONS[operation](self.context, caller, request)))
             except Crashed:
                 self.restart()
 

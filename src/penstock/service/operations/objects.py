@@ -31,7 +31,7 @@ from penstock.model.ids import ObjectName, parse_object_id
 from penstock.model.runtime import Pipeline
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
-from penstock.service.load import view_of
+from penstock.service.load import node_of, view_of
 from penstock.service.masking import Masker, masker_of
 from penstock.service.showing import evaluate_text, show_attempt, show_component, show_instance
 from penstock.service.unit import Unit
@@ -112,7 +112,7 @@ class _Describer:
             return show_instance(store, own, task.instance, task.attempt, evaluated, masker)
         if task.attempt is None:
             raise _unknown(pipeline, object_id)
-        return show_attempt(own, task.instance, task.attempt, evaluated, masker)
+        return show_attempt(store, own, task.instance, task.attempt, evaluated, masker)
 
     def _masker(self, plan: Plan) -> Masker:
         if plan.version not in self._maskers:
@@ -160,21 +160,22 @@ async def evaluate_expression(
         else:
             task = _task(store, pipeline, request.object_id, name)
             own = context.definitions.plan(store, pipeline, task.instance.version)
-            scope = _running_scope(pipeline, own, task, request.object_id, name)
+            scope = _running_scope(store, pipeline, own, task, request.object_id, name)
         return evaluate_text(scope, request.expression, masker_of(own.resolved))
 
     return EvaluateExpressionAnswer(await context.read(ask))
 
 
 def _running_scope(
-    pipeline: Pipeline, plan: Plan, task: Task, object_id: str, name: ObjectName
+    store: Reader, pipeline: Pipeline, plan: Plan, task: Task, object_id: str, name: ObjectName
 ) -> ObjectScope:
     """The context of an instance or an attempt."""
+    node = node_of(store, plan.components[task.instance.component], task.instance)
     if name.attempt is None:
-        return instance_scope(plan, task.instance, task.attempt)
+        return instance_scope(plan, task.instance, task.attempt, node)
     if task.attempt is None:
         raise _unknown(pipeline, object_id)
-    return attempt_scope(plan, task.instance, task.attempt)
+    return attempt_scope(plan, task.instance, task.attempt, node=node)
 
 
 async def set_status(context: Context, caller: Caller, request: SetStatusRequest) -> None:
@@ -194,7 +195,8 @@ async def set_status(context: Context, caller: Caller, request: SetStatusRequest
         _refuse_wrong_kind(status, names)
         if status in _COMPONENT_COMMANDS:
             for key in names:
-                _pause(unit, pipeline, key, paused=_COMPONENT_COMMANDS[status])
+                for component in _standing_for(unit, pipeline, key):
+                    _pause(unit, pipeline, component, paused=_COMPONENT_COMMANDS[status])
             return
         _command(unit, pipeline, names, _INSTANCE_COMMANDS[status], caller)
 
@@ -207,6 +209,12 @@ def _refuse_wrong_kind(status: str, names: dict[str, ObjectName]) -> None:
         if (name.start is None) != on_components or name.attempt is not None:
             kind = "components" if on_components else "instances"
             raise InvalidRequest(f"{status} applies to {kind}; {key!r} is something else")
+
+
+def _standing_for(unit: Unit, pipeline: Pipeline, component: str) -> list[str]:
+    """The component itself; of a precondition or an alarm, those that its owners have."""
+    attached = unit.plan(pipeline, pipeline.version).attached_to(component)
+    return attached or [component]
 
 
 def _pause(unit: Unit, pipeline: Pipeline, component: str, paused: bool) -> None:

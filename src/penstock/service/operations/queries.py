@@ -136,8 +136,9 @@ def _components(
     start = names.index(after) + 1 if after in plan.resolved.objects else 0
     for name in names[start:]:
         item = plan.resolved.objects[name]
-        row = rows.get(name)
-        status = None if row is None else "PAUSED" if row.paused else "SCHEDULED"
+        own = [rows[key] for key in (plan.attached_to(name) or [name]) if key in rows]
+        paused = all(row.paused for row in own)
+        status = None if not own else "PAUSED" if paused else "SCHEDULED"
         yield (
             name,
             {
@@ -167,7 +168,7 @@ def _instances(
     while chunk := store.instances_after(pipeline.key, component, start, _CHUNK):
         for instance in chunk:
             name = instance_id(instance.component, instance.start)
-            yield name, _instance_fields(name, instance, "INSTANCE", instance.status)
+            yield name, _instance_fields(plan, name, instance, "INSTANCE", instance.status)
         component, start = chunk[-1].component, chunk[-1].start
 
 
@@ -178,18 +179,18 @@ def _attempts(
     component, start, number = mark.component, mark.start or 0, mark.attempt or 0
     while chunk := store.attempts_after(pipeline.key, component, start, number, _CHUNK):
         for task in chunk:
-            yield _attempt(task)
+            yield _attempt(plan, task)
         last = chunk[-1]
         component, start = last.instance.component, last.instance.start
         number = last.attempt.number if last.attempt is not None else 0
 
 
-def _attempt(task: Task) -> Candidate:
+def _attempt(plan: Plan, task: Task) -> Candidate:
     instance, attempt = task.instance, task.attempt
     if attempt is None:
         raise LookupError("a page of attempts holds attempts")
     name = attempt_id(instance.component, instance.start, attempt.number)
-    fields = _instance_fields(name, instance, "ATTEMPT", attempt.status)
+    fields = _instance_fields(plan, name, instance, "ATTEMPT", attempt.status)
     return name, {
         **fields,
         "@instanceParent": instance_id(instance.component, instance.start),
@@ -199,13 +200,15 @@ def _attempt(task: Task) -> Candidate:
 
 
 def _instance_fields(
-    name: str, instance: Instance, sphere: str, status: str
+    plan: Plan, name: str, instance: Instance, sphere: str, status: str
 ) -> dict[str, str | None]:
+    component = plan.components.get(instance.component)
+    parent = component.object_id if component is not None else instance.component
     return {
         "name": name,
         "@sphere": sphere,
-        "parent": instance.component,
-        "@componentParent": instance.component,
+        "parent": parent,
+        "@componentParent": parent,
         "@status": status,
         "@scheduledStartTime": format_instant(instance.start),
         "@scheduledEndTime": format_instant(instance.end),

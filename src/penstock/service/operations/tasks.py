@@ -3,6 +3,7 @@
 import asyncio
 
 from penstock.engine.events import EndTask, Report, Undelivered
+from penstock.engine.plan import SERVICE_PREFIX, SYSTEM_ACCOUNT
 from penstock.model.api import (
     EmptyAnswer,
     PollForTaskAnswer,
@@ -36,6 +37,11 @@ async def poll_for_task(
         raise InvalidRequest(
             "instanceIdentity is given, but this server trusts no certificates to verify it with; "
             "leave it out"
+        )
+    if request.worker_group.startswith(SERVICE_PREFIX) and caller.account_id != SYSTEM_ACCOUNT:
+        raise InvalidRequest(
+            f"workerGroup is {request.worker_group!r}; names that begin with {SERVICE_PREFIX!r} "
+            "are the service's own"
         )
     loop = asyncio.get_running_loop()
     arrived: asyncio.Future[PollForTaskAnswer] = loop.create_future()

@@ -124,7 +124,8 @@ INSERT INTO attempt (
 -- name: update_attempt
 -- Writes what can change of an attempt.
 UPDATE attempt SET
-    status = :status, offered = :offered, generation = :generation, acknowledged = :acknowledged,
+    status = :status, ready_at = :ready_at, offered = :offered, generation = :generation,
+    acknowledged = :acknowledged,
     handed_at = :handed_at, reported_at = :reported_at, ended_at = :ended_at,
     cancel_reason = :cancel_reason, hostname = :hostname, fields = :fields, error_id = :error_id,
     error_message = :error_message, error_stack_trace = :error_stack_trace
