@@ -28,6 +28,7 @@ from penstock.service.core import Core
 from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Dispatcher
 from penstock.service.server import PenstockService
+from penstock.service.system import Evaluator
 from penstock.service.task_ids import TaskIds
 from penstock.service.writer import Writer
 from penstock.store.identity import SqlIdentityStore, SqliteIdentityStore
@@ -41,6 +42,9 @@ DATABASE_FILE = "penstock.db"
 LOCK_FILE = "server.lock"
 KEY_ID_VARIABLE = "PENSTOCK_ACCESS_KEY_ID"
 SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name, no secret
+
+EVALUATORS: Mapping[str, Evaluator] = {}
+"""What the server does itself, by type: system-managed preconditions, alarms."""
 
 _ID_ALPHABET = string.digits + string.ascii_uppercase
 
@@ -135,7 +139,7 @@ class App:
         stopping: asyncio.Event | None = None,
     ) -> None:
         """Serve on a socket until a signal comes, or `stopping` is set."""
-        service = PenstockService(self.context)
+        service = PenstockService(self.context, EVALUATORS)
         application = Application(
             service,
             self.directory.find,
@@ -275,6 +279,7 @@ def make_context(
         task_ids,
         clock,
         lambda: "df-" + "".join(randomness.choices(_ID_ALPHABET, k=20)),
+        frozenset(EVALUATORS),
     )
 
 

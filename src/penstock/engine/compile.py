@@ -15,6 +15,7 @@ from penstock.engine.plan import (
     PRECONDITIONS,
     SERVICE_PREFIX,
     SYSTEM_GROUP,
+    SYSTEM_TYPES,
     Component,
     Plan,
 )
@@ -70,7 +71,7 @@ def compile_plan(
     )
 
 
-def unsupported(plan: Plan, system_types: frozenset[str]) -> list[str]:
+def unsupported(plan: Plan, system_types: frozenset[str] = SYSTEM_TYPES) -> list[str]:
     """What the definition uses and this server does not run, one sentence each.
 
     `system_types` are the types of system-managed preconditions and alarms that it can do.
@@ -81,8 +82,8 @@ def unsupported(plan: Plan, system_types: frozenset[str]) -> list[str]:
         if component.worker_group == SYSTEM_GROUP and component.owner:
             if component.type not in system_types:
                 found.append(
-                    f"{component.owner} refers to {item.id}, a {component.type}, which this "
-                    "version does not run yet; remove the reference"
+                    f"{plan.written(component.owner).id} refers to {item.id}, of type "
+                    f"{component.type}, which this version does not run yet; remove the reference"
                 )
             continue
         if "runsOn" in item.own or not component.owner:

@@ -24,6 +24,18 @@ SYSTEM_GROUP = SERVICE_PREFIX + "system"
 """The queue of the tasks that the server does itself."""
 
 
+SYSTEM_TYPES = frozenset(
+    {
+        "DynamoDBDataExists",
+        "DynamoDBTableExists",
+        "S3KeyExists",
+        "S3PrefixNotEmpty",
+        "SnsAlarm",
+    }
+)
+"""What the server does itself, where it is equipped for it."""
+
+
 class Action(Struct, frozen=True):
     """What an object's onSuccess, onFail or onLateAction names.
 

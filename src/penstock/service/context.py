@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from penstock.clock import Clock
 from penstock.config import Settings
+from penstock.engine.plan import SYSTEM_TYPES
 from penstock.model.caller import Caller
 from penstock.model.errors import PipelineDeleted, PipelineNotFound
 from penstock.model.runtime import Pipeline
@@ -17,16 +18,6 @@ from penstock.service.writer import Writer
 from penstock.store.protocol import Reader, Store
 
 Answered = TypeVar("Answered")
-
-ALL_SYSTEM_TYPES = frozenset(
-    {
-        "DynamoDBDataExists",
-        "DynamoDBTableExists",
-        "S3KeyExists",
-        "S3PrefixNotEmpty",
-        "SnsAlarm",
-    }
-)
 
 
 class Context:
@@ -42,7 +33,7 @@ class Context:
         task_ids: TaskIds,
         clock: Clock,
         new_pipeline_id: Callable[[], str],
-        system_types: frozenset[str] = ALL_SYSTEM_TYPES,
+        system_types: frozenset[str] = SYSTEM_TYPES,
     ) -> None:
         self.settings = settings
         self.store = store

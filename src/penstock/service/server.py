@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -10,14 +11,19 @@ from penstock.model.caller import Caller
 from penstock.service.context import Context
 from penstock.service.operations import OPERATIONS
 from penstock.service.operations.tasks import poll_for_task, take_back
+from penstock.service.system import Evaluator, SystemRunner
 from penstock.service.timekeeper import keep_time
 
 
 class PenstockService:
-    """Implements `service.api.Service`; `start` and `stop` belong to the server's life."""
+    """Implements `service.api.Service`; `start` and `stop` belong to the server's life.
 
-    def __init__(self, context: Context) -> None:
+    `evaluators` do what the server does itself, by the type of the object.
+    """
+
+    def __init__(self, context: Context, evaluators: Mapping[str, Evaluator] | None = None) -> None:
         self._context = context
+        self._system = SystemRunner(context, evaluators or {})
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -26,12 +32,16 @@ class PenstockService:
         self._tasks = [
             asyncio.create_task(writer.run(), name="writer"),
             asyncio.create_task(keep_time(writer, self._context.clock), name="timekeeper"),
+            asyncio.create_task(self._system.run(), name="system"),
         ]
 
     async def stop(self) -> None:
         """Finish what was taken on, then stop; calls that come later are refused."""
+        writing, keeping, serving = self._tasks
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
         self._context.writer.stop()
-        writing, keeping = self._tasks
         await writing
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -40,12 +40,12 @@ def granted(definition: Definition, plan: Plan) -> Granted:
 def _refused(plan: Plan) -> Iterator[_Attached]:
     sentences = unsupported(plan)
     for component in plan.components.values():
-        item = plan.resolved.objects[component.id]
+        item = plan.written(component.id)
         for key in ATTACHING_FIELDS:
             for target in item.refs(key):
-                beginning = f"{component.id}.{key} refers to {target}, "
+                beginning = f"{item.id}.{key} refers to {target}, "
                 if any(sentence.startswith(beginning) for sentence in sentences):
-                    yield _Attached(component.id, key, target)
+                    yield _Attached(item.id, key, target)
 
 
 def _without(

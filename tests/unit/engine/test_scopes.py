@@ -193,7 +193,7 @@ def test_a_component_knows_its_pipeline_and_no_run() -> None:
         # A field that the activity could have and has not: an alarm is sent all the same.
         ("node.stdout + '|'", "|"),
         ("@scheduledStartTime", "2026-03-01T00:00:00"),
-        ("@id", "@Alarm_2026-03-01T00:00:00"),
+        ("@id", "@Alarm@Load_2026-03-01T00:00:00"),
         ("parent.@id", "Alarm"),
     ],
 )
