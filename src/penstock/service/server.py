@@ -32,16 +32,16 @@ class PenstockService:
         self._tasks = [
             asyncio.create_task(writer.run(), name="writer"),
             asyncio.create_task(keep_time(writer, self._context.clock), name="timekeeper"),
-            asyncio.create_task(self._system.run(), name="system"),
         ]
+        self._serving = asyncio.create_task(self._system.run(), name="system")
 
     async def stop(self) -> None:
         """Finish what was taken on, then stop; calls that come later are refused."""
-        writing, keeping, serving = self._tasks
-        serving.cancel()
+        self._serving.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await serving
+            await self._serving
         self._context.writer.stop()
+        writing, keeping = self._tasks
         await writing
         keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
