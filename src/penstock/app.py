@@ -90,8 +90,8 @@ class App:
     ) -> Self:
         """Open or create the data directory; the first start makes account, user and key.
 
-        Raises OSError, `DirectoryInUse`, `SecretsUnreadable`, `NewerSchema`, `StoreUnavailable` or
-        `DriverMissing`, with what to do about it.
+        Raises OSError, `DirectoryInUse`, `SecretsUnreadable`, `NewerSchema`, `StoreUnavailable`,
+        `UnsuitableDatabase` or `DriverMissing`, with what to do about it.
         """
         directory = settings.data_dir
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -205,7 +205,13 @@ def open_store(settings: Settings, clock: CorrectedClock) -> Store:
     require_driver()
     from penstock.store.postgres import PostgresStore
 
-    return PostgresStore(settings.database.text, clock(), clock.correct)
+    store = PostgresStore(settings.database.text, clock(), clock.correct)
+    try:
+        store.examine()
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def open_identity(settings: Settings) -> SqlIdentityStore:

@@ -16,7 +16,7 @@ from penstock.store.sqlite import connect as connect_sqlite
 TEXTS = frozenset(
     "account_id component worker_group target id cascade_on kind name unique_id".split()
 )
-LISTS = frozenset("keys ids held kinds".split())
+LISTS = frozenset("keys ids busy pipeline_kinds".split())
 
 
 class _Anything(dict[str, Any]):

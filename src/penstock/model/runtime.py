@@ -124,6 +124,10 @@ TimerKind = Literal["tick", "owner", "retry", "late", "condition", "purge"]
 """`tick` and `purge` belong to a pipeline, the others to an instance (by key)."""
 
 
+PIPELINE_TIMERS: frozenset[TimerKind] = frozenset({"tick", "purge"})
+"""Timers whose subject is a pipeline; all others are instances'."""
+
+
 class Timer(Struct, frozen=True):
     """Something to look at again at `due_at`; one per kind and subject."""
 

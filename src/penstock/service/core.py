@@ -4,7 +4,7 @@ No threads and no event loop here: the writer calls it with what has gathered, t
 one command at a time, and both get the same history.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -27,8 +27,8 @@ from penstock.model.times import Instant
 from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Delivery, Dispatcher
 from penstock.service.faults import log_fault
-from penstock.service.unit import AFTER_A_FAULT_MS, TooLate, Unit
-from penstock.store.protocol import Store, StoreUnavailable, Transaction
+from penstock.service.unit import AFTER_A_FAULT_MS, Queue, TooLate, Unit
+from penstock.store.protocol import Lock, Store, StoreUnavailable, Transaction
 
 Command = Callable[[Unit], Any]
 """Something to do within a batch; what it answers goes to its caller once that is durable."""
@@ -51,6 +51,9 @@ class Batch(Struct, frozen=True):
     outcomes: list[Outcome]
     deliveries: list[Delivery]
     next_due: Instant | None
+    passed_over: tuple[Queue, ...] = ()
+    """Queues with polls that wait, and perhaps with tasks, which other servers had their hands on.
+    """
 
     def commit(self) -> None:
         """Make it durable; if that fails nothing of it has happened."""
@@ -83,21 +86,23 @@ class Core:
         self._rules = rules
         self._clock = clock
 
-    def execute(self, commands: Sequence[Command]) -> Batch:
+    def execute(self, commands: Sequence[Command], locks: Collection[Lock] = ()) -> Batch:
         """Run commands in one transaction; one that fails is undone alone.
+
+        `locks` name what they are about to change, but for what they claim.
 
         Savepoints would cost each command a tenth more, and nearly all that fail do so before they
         have written anything. So the batch is run without; if one fails too late for that, all is
         undone and run again with savepoints. Commands must bear being run twice.
         """
         try:
-            return self._execute(commands, careful=False)
+            return self._execute(commands, locks, careful=False)
         except TooLate:
-            return self._execute(commands, careful=True)
+            return self._execute(commands, locks, careful=True)
 
-    def complete(self, commands: Sequence[Command]) -> Batch:
+    def complete(self, commands: Sequence[Command], locks: Collection[Lock]) -> Batch:
         """Execute and commit."""
-        batch = self.execute(commands)
+        batch = self.execute(commands, locks)
         batch.commit()
         return batch
 
@@ -109,8 +114,14 @@ class Core:
         for poll in self._dispatcher.abandoned():
             poll.deliver(PollForTaskAnswer())
 
-    def _execute(self, commands: Sequence[Command], careful: bool) -> Batch:
-        transaction = self._store.begin()
+    def awaits(self, queue: Queue) -> bool:
+        """Whether a poll waits for a queue's tasks; to be asked between batches."""
+        return self._dispatcher.awaits(queue)
+
+    def _execute(
+        self, commands: Sequence[Command], locks: Collection[Lock], careful: bool
+    ) -> Batch:
+        transaction = self._store.begin(locks)
         self._dispatcher.begin()
         try:
             now = self._clock()
@@ -122,7 +133,9 @@ class Core:
             # is no running again.
             unit.careful = True
             deliveries = self._dispatcher.dispatch(unit)
-            return Batch(transaction, outcomes, deliveries, transaction.next_due())
+            next_due = transaction.next_due()
+            passed_over = self._dispatcher.passed_over()
+            return Batch(transaction, outcomes, deliveries, next_due, passed_over)
         except BaseException:
             self._dispatcher.undo()
             transaction.rollback()

@@ -62,6 +62,7 @@ class Dispatcher:
         """Those that began to wait in this batch."""
         self._served: list[Poll] = []
         """Those that ceased to wait in this batch, because there was a task for them."""
+        self._passed_over: set[Queue] = set()
 
     def note(self, queue: Queue, now: Instant) -> None:
         """Somebody asks for tasks of a queue."""
@@ -78,10 +79,15 @@ class Dispatcher:
             if account == account_id and at >= now - LATELY_MS
         )
 
+    def last_poll(self, queue: Queue) -> Instant | None:
+        """When somebody last asked this server for tasks of a queue; None: never, or long ago."""
+        return self._last_polls.get(queue)
+
     def begin(self) -> None:
         """A batch begins."""
         self._joined.clear()
         self._served.clear()
+        self._passed_over.clear()
 
     def undo(self) -> None:
         """The batch is undone: who began to wait in it has not, and may arrive in it anew.
@@ -134,19 +140,46 @@ class Dispatcher:
             del self._waiting[poll.queue]
         return True
 
+    def queues(self) -> list[Queue]:
+        """All queues that polls wait for."""
+        with self._lock:
+            return list(self._waiting)
+
+    def awaits(self, queue: Queue) -> bool:
+        """Whether a poll waits for a queue's tasks."""
+        return queue in self._waiting
+
+    def passed_over(self) -> tuple[Queue, ...]:
+        """Queues that polls wait for, and that may have tasks which could not be claimed now."""
+        return tuple(queue for queue in self._passed_over if queue in self._waiting)
+
     def dispatch(self, unit: Unit) -> list[Delivery]:
-        """Hand newly offered tasks to those that wait, first come first served."""
+        """Hand newly offered tasks to those that wait, first come first served.
+
+        What nobody waits for here, somebody may wait for at another server.
+        """
         deliveries: list[Delivery] = []
+        for queue in unit.announced:
+            deliveries += self._serve(unit, queue)
+            unit.settle()
         while unit.offered:
             queue, _ = unit.offered.popitem()
-            while (poll := self._take_first(queue)) is not None:
-                answer = self._claim(unit, poll)
-                if answer is None:
-                    if not self._put_back(poll):
-                        deliveries.append((poll, PollForTaskAnswer()))
-                    break
-                deliveries.append((poll, answer))
+            deliveries += self._serve(unit, queue)
             unit.settle()
+            if queue not in self._waiting:
+                unit.store.announce(*queue)
+        return deliveries
+
+    def _serve(self, unit: Unit, queue: Queue) -> list[Delivery]:
+        """Claim for a queue's polls until none waits or no task is left."""
+        deliveries: list[Delivery] = []
+        while (poll := self._take_first(queue)) is not None:
+            answer = self._claim(unit, poll)
+            if answer is None:
+                if not self._put_back(poll):
+                    deliveries.append((poll, PollForTaskAnswer()))
+                break
+            deliveries.append((poll, answer))
         return deliveries
 
     def _take_first(self, queue: Queue) -> Poll | None:
@@ -179,6 +212,8 @@ class Dispatcher:
             objects = self._hand_over(unit, poll, view)
             if objects is not None:
                 return PollForTaskAnswer(self._task(view, objects))
+        if unit.store.passed_over():
+            self._passed_over.add(poll.queue)
         return None
 
     def _hand_over(self, unit: Unit, poll: Poll, view: InstanceView) -> Objects | None:

@@ -14,6 +14,7 @@ class Rows:
         self.definitions = definitions
         self._pipelines: dict[int, Pipeline] = {}
         self._rows: dict[tuple[int, str], ComponentRow] = {}
+        self._plans: dict[tuple[int, int], Plan] = {}
 
     def pipeline(self, key: int) -> Pipeline:
         """A pipeline, read once in a batch."""
@@ -37,7 +38,16 @@ class Rows:
 
     def plan(self, pipeline: Pipeline, version: int) -> Plan:
         """The plan of a version of a pipeline."""
-        return self.definitions.plan(self.store, pipeline, version)
+        new = self._plans.get((pipeline.key, version)) if self._plans else None
+        return new or self.definitions.plan(self.store, pipeline, version)
+
+    def note_plan(self, pipeline: Pipeline, plan: Plan) -> None:
+        """A plan whose version comes into force in this batch, and with it is undone.
+
+        Once that is durable `Definitions` may remember it, and not before: if this batch is lost,
+        another server may bring other contents into force under the same number.
+        """
+        self._plans[pipeline.key, plan.version] = plan
 
     def note_pipeline(self, row: Pipeline) -> None:
         """A pipeline as it has just been written."""
@@ -48,6 +58,9 @@ class Rows:
         self._rows[row.pipeline, row.id] = row
 
     def forget(self) -> None:
-        """Drop the rows read so far: a command was undone."""
+        """Drop the rows read so far: a command was undone.
+
+        A plan that it brought stays: nothing names its version, unless another brings it anew.
+        """
         self._pipelines.clear()
         self._rows.clear()

@@ -9,10 +9,15 @@ from msgspec import Struct
 from penstock.model.api import PollForTaskAnswer, PollForTaskRequest, Request
 from penstock.model.caller import Caller
 from penstock.service.context import Context
+from penstock.service.listening import keep_listening
 from penstock.service.operations import OPERATIONS
 from penstock.service.operations.tasks import poll_for_task, take_back
 from penstock.service.system import Evaluator, SystemRunner
-from penstock.service.timekeeper import keep_time
+from penstock.service.timekeeper import (
+    LONGEST_SLEEP_AMONG_OTHERS_SECONDS,
+    LONGEST_SLEEP_SECONDS,
+    keep_time,
+)
 
 
 class PenstockService:
@@ -28,10 +33,15 @@ class PenstockService:
 
     async def start(self) -> None:
         """Begin to write and to keep time; what was due while the server was down is due now."""
-        writer = self._context.writer
+        context, writer = self._context, self._context.writer
+        longest = (
+            LONGEST_SLEEP_AMONG_OTHERS_SECONDS if context.store.distant else LONGEST_SLEEP_SECONDS
+        )
+        listening = keep_listening(context.store, writer, context.dispatcher)
         self._tasks = [
             asyncio.create_task(writer.run(), name="writer"),
-            asyncio.create_task(keep_time(writer, self._context.clock), name="timekeeper"),
+            asyncio.create_task(keep_time(writer, context.clock, longest), name="timekeeper"),
+            asyncio.create_task(listening, name="listening"),
         ]
         self._serving = asyncio.create_task(self._system.run(), name="system")
 
@@ -41,11 +51,12 @@ class PenstockService:
         with contextlib.suppress(asyncio.CancelledError):
             await self._serving
         self._context.writer.stop()
-        writing, keeping = self._tasks
+        writing, *others = self._tasks
         await writing
-        keeping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeping
+        for task in others:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         self._context.close()
 
     async def call(

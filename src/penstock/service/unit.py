@@ -68,6 +68,8 @@ class Unit(Rows):
         """Whether what may fail gets a savepoint."""
         self.offered: dict[Queue, None] = {}
         """Queues that got a task in this batch, in order."""
+        self.announced: set[Queue] = set()
+        """Queues that another server says have got one."""
         self._advances: dict[int, set[str] | None] = {}
         self._checks: dict[int, None] = {}
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from penstock.service.context import Context
 from penstock.service.core import Command, Core
 from penstock.service.writer import Writer
+from penstock.store.protocol import Lock
 
 Answered = TypeVar("Answered")
 
@@ -31,13 +32,13 @@ class ImmediateWriter(Writer):
         super().__init__(core)
         self._hazard = hazard
 
-    async def submit(self, command: Command) -> Any:
+    async def submit(self, command: Command, *locks: Lock) -> Any:
         """Have a command done; see `service.writer.Writer.submit`."""
-        return self.execute(command)
+        return self.execute(command, *locks)
 
-    def execute(self, command: Command) -> Any:
+    def execute(self, command: Command, *locks: Lock) -> Any:
         """Have a command done, made durable and answered. Raises `ApiError` or `Crashed`."""
-        batch = self._core.execute([command])
+        batch = self._core.execute([command], locks)
         try:
             self._hazard("before")
         except BaseException:

@@ -6,14 +6,15 @@ as with SQLite. Other servers do the same on the same database; what keeps them 
 """
 
 import queue
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from penstock.model.runtime import Pipeline
+from penstock.model.runtime import PIPELINE_TIMERS, Pipeline, Timer
 from penstock.model.times import Instant
+from penstock.store.listening import PostgresEar, listen
 from penstock.store.migrate import missing
-from penstock.store.protocol import StoreUnavailable
-from penstock.store.reader import Row, SqlReader, load_statements
+from penstock.store.protocol import Lock, StoreUnavailable, Task, UnsuitableDatabase
+from penstock.store.reader import Row, SqlReader, load_statements, task_of
 from penstock.store.recent import RecentRows
 from penstock.store.session import Session, connect
 from penstock.store.statements import load
@@ -24,6 +25,9 @@ _SQL: Mapping[str, str] = {**load_statements("postgres"), **load("postgres.sql",
 _BEGIN_WRITING = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _KEYS_AT_ONCE = 100
+PASSED_OVER_MS = 20
+"""When to look again at what another server had its hands on; its batch has ended by then."""
+
 _MIGRATION_LOCK = 0x50454E53544F434B
 """No other key is like it: those of pipelines are small, those of names negative."""
 
@@ -31,6 +35,9 @@ _MIGRATION_LOCK = 0x50454E53544F434B
 def migrate(session: Session, now: Instant) -> None:
     """Apply what a database lacks, all of it or nothing; of several servers one does it."""
     session.ask("BEGIN")
+    # Others that start wait for as long as it takes.
+    session.ask("SET LOCAL statement_timeout = 0")
+    session.ask("SET LOCAL lock_timeout = 0")
     session.ask(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
     session.ask(
         "CREATE TABLE IF NOT EXISTS schema_migration ("
@@ -69,25 +76,53 @@ class PostgresStore:
         self._idle_readers: queue.SimpleQueue[Session] = queue.SimpleQueue()
         self._keys: list[int] = []
 
-    def begin(self) -> "PostgresTransaction":
-        """A unit of work; the one before must have ended."""
+    def begin(self, locks: Collection[Lock] = ()) -> "PostgresTransaction":
+        """A unit of work; the one before must have ended.
+
+        All that belongs to a pipeline is changed only by who has its lock, an advisory one that the
+        database holds until the transaction ends, however it ends. What a batch will change is
+        mostly known before; those locks are waited for, in ascending order, before anything is
+        read. Which tasks are claimed and which timers are due is not known: their locks are tried,
+        never waited for, so no two servers can wait for one another. A row is read, or read again,
+        after its lock was had, and so is never older than the lock.
+        """
         try:
-            moment = self._enter()
+            moment, held = self._enter(locks)
         except StoreUnavailable:
             self._writer.rollback()
             if self._writer.usable:
                 raise
             # It may have died long ago, between two batches: nothing is lost by trying anew.
             self._writer = Session(connect(self._url))
-            moment = self._enter()
+            moment, held = self._enter(locks)
         self._on_time(moment)
-        return PostgresTransaction(self._writer, self._keys)
+        return PostgresTransaction(self._writer, self._keys, held, moment)
 
-    def _enter(self) -> Instant:
+    def _enter(self, locks: Collection[Lock]) -> tuple[Instant, set[int]]:
+        """Begin; answers the database's time and the locks that are held."""
         self._writer.later(_BEGIN_WRITING)
-        row = self._writer.ask(_SQL["enter"], {"keys": [], "ids": []}).fetchone()
-        moment: Instant = row[0] if row else 0
-        return moment
+        keys = [lock for lock in locks if isinstance(lock, int)]
+        ids = [lock for lock in locks if isinstance(lock, str)]
+        ((now, held, _),) = self._writer.ask(_SQL["enter"], {"keys": keys, "ids": ids})
+        return now, set(held or ())
+
+    def examine(self) -> None:
+        """Raises `UnsuitableDatabase` if servers could not work, or not meet, at this address."""
+        ((is_replica, is_read_only),) = self._writer.ask(_SQL["suitability"])
+        if is_replica:
+            raise UnsuitableDatabase(
+                "the database is a replica, which takes no changes; name the primary"
+            )
+        if is_read_only:
+            raise UnsuitableDatabase(
+                "the database is set to be read only (default_transaction_read_only); "
+                "lift that for the server's user"
+            )
+        self.listen().close()
+
+    def listen(self) -> PostgresEar:
+        """A new ear; raises `StoreUnavailable`, `UnsuitableDatabase`."""
+        return listen(self._url)
 
     @contextmanager
     def reader(self) -> Iterator["PostgresReader"]:
@@ -140,10 +175,17 @@ class PostgresReader(SqlReader):
 class PostgresTransaction(PostgresReader, SqlTransaction):
     """A unit of work on the one connection that writes."""
 
-    def __init__(self, session: Session, keys: list[int]) -> None:
+    def __init__(self, session: Session, keys: list[int], held: set[int], now: Instant) -> None:
         PostgresReader.__init__(self, session)
         SqlTransaction.__init__(self, RecentRows())
         self._keys = keys
+        self._now = now
+        self._held = held
+        """The pipelines, and other things, that no other server changes now."""
+        self._busy: set[int] = set()
+        """The pipelines that another server had when they were tried."""
+        self._passed_over = False
+        self._late_timers = False
         self._changes = 0
 
     def _do(self, statement: str, parameters: Mapping[str, object]) -> None:
@@ -164,7 +206,51 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             self._keys.extend(row[0] for row in reversed(rows))
         return self._keys.pop()
 
+    def offered(self, account_id: str, worker_group: str, limit: int) -> list[Task]:
+        queue: dict[str, object] = {"account_id": account_id, "worker_group": worker_group}
+        while True:
+            rows = self._all("offered", {**queue, "limit": limit, "busy": list(self._busy)})
+            tasks = [task for row in rows if (task := task_of(row))]
+            if self._try_locks({task.instance.pipeline for task in tasks}):
+                break
+        self._passed_over |= len(tasks) < limit and bool(self._busy)
+        return self._remember(tasks)
+
+    def due_timers(self, now: Instant, limit: int) -> list[Timer]:
+        parameters = {"now": now, "limit": limit, "pipeline_kinds": list(PIPELINE_TIMERS)}
+        while True:
+            rows = self._all("due_timers", {**parameters, "busy": list(self._busy)})
+            if self._try_locks({row[-1] for row in rows}):
+                break
+        self._late_timers |= bool(self._busy)
+        return [Timer(*row[:-1]) for row in rows]
+
+    def _try_locks(self, pipelines: set[int]) -> bool:
+        """Whether all were held already; if not, what was read of them must be read again."""
+        wanted = pipelines - self._held
+        if not wanted:
+            return True
+        taken = {row[0] for row in self._all("try_locks", {"keys": sorted(wanted)})}
+        self._held |= taken
+        self._busy |= wanted - taken
+        return False
+
+    def next_due(self) -> Instant | None:
+        due = super().next_due()
+        if due is None or not self._late_timers:
+            return due
+        # What is due, and in another's hands, is not to be looked at all the time.
+        return max(due, self._now + PASSED_OVER_MS)
+
+    def announce(self, account_id: str, worker_group: str) -> None:
+        self._do("announce", {"queue": f"{account_id} {worker_group}"})
+
+    def passed_over(self) -> bool:
+        passed_over, self._passed_over = self._passed_over, False
+        return passed_over
+
     def commit(self) -> None:
+        """Make all of it durable."""
         # After a failure, COMMIT succeeds and means ROLLBACK.
         if self._session.ask("COMMIT").statusmessage != "COMMIT":
             raise StoreUnavailable("the database has undone what was written")
@@ -181,6 +267,7 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         before = self._session.mark()
+        held = set(self._held)
         self._session.later("SAVEPOINT command")
         begun = self._session.mark()
         try:
@@ -192,6 +279,8 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
         except BaseException:
             self._recent.clear()
             if not self._session.undo_to(before):
+                # With it the database gives back the locks that were taken since.
+                self._held = held
                 self._session.later("ROLLBACK TO SAVEPOINT command")
                 self._session.later("RELEASE SAVEPOINT command")
             raise

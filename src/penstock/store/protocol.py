@@ -5,7 +5,9 @@ A `Reader` sees the committed state only. Every statement that depends on time t
 argument; nothing here decides anything.
 """
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
+from hashlib import blake2b
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -24,6 +26,20 @@ from penstock.model.times import Instant
 
 Selection = Literal["all", "unfinished", "failed"]
 """Which of a pipeline's instances to page through."""
+
+
+class UnsuitableDatabase(Exception):
+    """The database, or what stands before it, lacks something that servers cannot do without."""
+
+
+Lock = int | str
+"""What a transaction keeps other servers from: a pipeline, by its key or its id, or `lock_of`."""
+
+
+def lock_of(*words: str) -> int:
+    """A lock on something that has a name and no key; below zero, where no pipeline's key is."""
+    digest = blake2b("\0".join(words).encode(), digest_size=8).digest()
+    return -1 - int.from_bytes(digest, "big") // 2
 
 
 class StoreUnavailable(Exception):
@@ -138,14 +154,34 @@ class Transaction(Reader, Protocol):
     def insert_attempt(self, row: Attempt) -> None: ...
     def update_attempt(self, row: Attempt) -> None: ...
     def touch_attempt(self, row: Attempt) -> None: ...
-    def offered(self, account_id: str, worker_group: str, limit: int) -> list[Task]: ...
+    def offered(self, account_id: str, worker_group: str, limit: int) -> list[Task]:
+        """The first tasks of a queue, of pipelines that no other server is busy with.
+
+        Those are kept from other servers then, as if they had been named at the beginning.
+        """
+        ...
+
+    def announce(self, account_id: str, worker_group: str) -> None:
+        """Tell other servers, at the commit, that a queue has tasks which nobody here waits for."""
+        ...
+
+    def passed_over(self) -> bool:
+        """Whether something was left out because another server was busy with it.
+
+        Answers once; it is to be looked at again soon.
+        """
+        ...
+
     def put_wait(self, row: Wait) -> None: ...
     def drop_waits(self, waiter: int) -> None: ...
     def waits_for(self, pipeline: int, target: str, start: Instant) -> list[Waiter]: ...
     def set_timer(self, row: Timer) -> None: ...
     def hasten_timer(self, row: Timer) -> None: ...
     def clear_timer(self, kind: TimerKind, subject: int) -> None: ...
-    def due_timers(self, now: Instant, limit: int) -> list[Timer]: ...
+    def due_timers(self, now: Instant, limit: int) -> list[Timer]:
+        """The earliest of those that are due, of pipelines as in `offered`."""
+        ...
+
     def next_due(self) -> Instant | None: ...
     def record(self, row: HistoryEvent) -> None: ...
     def put_heartbeat(
@@ -179,6 +215,23 @@ class Transaction(Reader, Protocol):
         ...
 
 
+class Ear(Protocol):
+    """Hears what other servers announce; belongs to the thread of an event loop."""
+
+    def fileno(self) -> int:
+        """A socket that can be read when there is something to hear."""
+        ...
+
+    def hear(self) -> list[tuple[str, str]]:
+        """The queues (account, worker group) that were announced since. Never waits.
+
+        Raises `StoreUnavailable` if nothing will ever be heard again.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
 class Store(Protocol):
     """A database: any number of readers, and transactions one after the other."""
 
@@ -187,8 +240,16 @@ class Store(Protocol):
         """Whether each statement is a journey, during which others could have their turn."""
         ...
 
-    def begin(self) -> Transaction:
-        """A unit of work; the one before must have ended."""
+    def begin(self, locks: Collection[Lock] = ()) -> Transaction:
+        """A unit of work; the one before must have ended.
+
+        Until it ends no other server changes what is named, and what others have changed before is
+        seen. Where there are no other servers the names mean nothing.
+        """
+        ...
+
+    def listen(self) -> Ear | None:
+        """A new ear; None where there are no other servers. Raises `StoreUnavailable`."""
         ...
 
     def reader(self) -> AbstractContextManager[Reader]:

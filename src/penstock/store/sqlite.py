@@ -6,13 +6,13 @@ own and see the last commit.
 
 import queue
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.model.times import Instant
 from penstock.store.migrate import migrate
-from penstock.store.protocol import StoreUnavailable
+from penstock.store.protocol import Lock, StoreUnavailable
 from penstock.store.reader import Row, SqlReader, load_statements
 from penstock.store.recent import RecentRows
 from penstock.store.transaction import SqlTransaction
@@ -58,7 +58,7 @@ class SqliteStore:
         self._recent = RecentRows()
         self._foreign_commits = 0
 
-    def begin(self) -> "SqliteTransaction":
+    def begin(self, _locks: Collection[Lock] = ()) -> "SqliteTransaction":
         """A unit of work; the one before must have ended."""
         try:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -84,6 +84,9 @@ class SqliteStore:
         finally:
             connection.execute("ROLLBACK")
             self._idle_readers.put(connection)
+
+    def listen(self) -> None:
+        """There is nobody else."""
 
     def close(self) -> None:
         """Close all connections; what was committed stays."""
@@ -149,6 +152,12 @@ class SqliteTransaction(SqliteReader, SqlTransaction):
 
     def flush(self) -> None:
         """Nothing is kept back."""
+
+    def announce(self, account_id: str, worker_group: str) -> None:
+        """There is nobody to tell."""
+
+    def passed_over(self) -> bool:
+        return False
 
     def changes(self) -> int:
         return self._connection.total_changes

@@ -144,6 +144,9 @@ class SqlTransaction(SqlReader):
     def offered(self, account_id: str, worker_group: str, limit: int) -> list[Task]:
         parameters = {"account_id": account_id, "worker_group": worker_group, "limit": limit}
         tasks = [task for row in self._all("offered", parameters) if (task := task_of(row))]
+        return self._remember(tasks)
+
+    def _remember(self, tasks: list[Task]) -> list[Task]:
         for task in tasks:
             self._recent.remember(task.instance, task.attempt)
         return tasks

@@ -51,20 +51,22 @@ async def activate_pipeline(
         pipeline = find_pipeline(store, caller, request.pipeline_id)
         return _prepare(context, store, pipeline, request)
 
-    def activate(unit: Unit, prepared: Prepared) -> bool:
+    def activate(unit: Unit, prepared: Prepared) -> Pipeline | None:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
         version = prepared.plan.version
         if version != pipeline.version + 1:
-            return False
+            return None
         unit.store.put_definition(pipeline.key, version, prepared.content)
-        context.definitions.remember(pipeline, prepared.plan)
+        unit.note_plan(pipeline, prepared.plan)
         unit.run(Activate(request.start_timestamp), _view(unit, pipeline, prepared))
-        return True
+        return pipeline
 
-    done = False
-    while not done:
+    activated: Pipeline | None = None
+    while activated is None:
         prepared = await context.read(prepare)
-        done = await context.writer.submit(partial(activate, prepared=prepared))
+        activation = partial(activate, prepared=prepared)
+        activated = await context.writer.submit(activation, request.pipeline_id)
+    context.definitions.remember(activated, prepared.plan)
     return EmptyAnswer()
 
 
@@ -136,5 +138,5 @@ async def deactivate_pipeline(
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
         unit.run(Deactivate(pipeline.key, request.cancel_active))
 
-    await context.writer.submit(deactivate)
+    await context.writer.submit(deactivate, request.pipeline_id)
     return EmptyAnswer()

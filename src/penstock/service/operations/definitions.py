@@ -40,7 +40,7 @@ async def put_pipeline_definition(
         _refuse_if_finished(pipeline, lambda: _active(context, unit.store, pipeline), definition)
         unit.store.put_definition(pipeline.key, LATEST, content)
 
-    await context.writer.submit(put)
+    await context.writer.submit(put, request.pipeline_id)
     return _answer(findings)
 
 

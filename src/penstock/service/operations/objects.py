@@ -200,7 +200,7 @@ async def set_status(context: Context, caller: Caller, request: SetStatusRequest
             return
         _command(unit, pipeline, names, _INSTANCE_COMMANDS[status], caller)
 
-    await context.writer.submit(change)
+    await context.writer.submit(change, request.pipeline_id)
 
 
 def _refuse_wrong_kind(status: str, names: dict[str, ObjectName]) -> None:

@@ -31,7 +31,7 @@ from penstock.model.status import WAITING_FOR_RUNNER
 from penstock.model.times import Instant, format_instant
 from penstock.service.context import Context, find_pipeline
 from penstock.service.unit import Unit
-from penstock.store.protocol import Reader
+from penstock.store.protocol import Reader, lock_of
 
 PAGE = 50
 MOST_IDS = 100
@@ -65,7 +65,8 @@ async def create_pipeline(
         unit.store.insert_pipeline(pipeline)
         return pipeline.id
 
-    return CreatePipelineAnswer(await context.writer.submit(create))
+    token = lock_of("create", caller.account_id, request.name, request.unique_id)
+    return CreatePipelineAnswer(await context.writer.submit(create, token))
 
 
 async def list_pipelines(
@@ -194,7 +195,7 @@ async def add_tags(context: Context, caller: Caller, request: AddTagsRequest) ->
         tags = _merge_tags(pipeline.tags, request.tags, limit)
         unit.save_change(UpdatePipeline(replace(pipeline, tags=tags)))
 
-    await context.writer.submit(add)
+    await context.writer.submit(add, request.pipeline_id)
     return EmptyAnswer()
 
 
@@ -215,7 +216,7 @@ async def remove_tags(context: Context, caller: Caller, request: RemoveTagsReque
         tags = tuple(tag for tag in pipeline.tags if tag.key not in request.tag_keys)
         unit.save_change(UpdatePipeline(replace(pipeline, tags=tags)))
 
-    await context.writer.submit(remove)
+    await context.writer.submit(remove, request.pipeline_id)
     return EmptyAnswer()
 
 
@@ -235,4 +236,4 @@ async def delete_pipeline(context: Context, caller: Caller, request: DeletePipel
         unit.store.clear_timer("tick", pipeline.key)
         unit.store.set_timer(Timer("purge", pipeline.key, unit.now))
 
-    await context.writer.submit(delete)
+    await context.writer.submit(delete, request.pipeline_id)

@@ -19,6 +19,7 @@ from penstock.model.errors import InvalidRequest
 from penstock.service.context import Context
 from penstock.service.dispatcher import Poll
 from penstock.service.unit import Unit
+from penstock.store.protocol import lock_of
 
 _NOTHING = PollForTaskAnswer()
 
@@ -86,7 +87,7 @@ async def take_back(context: Context, caller: Caller, answer: PollForTaskAnswer)
     def undo(unit: Unit) -> None:
         unit.run(Undelivered(task))
 
-    await context.writer.submit(undo)
+    await context.writer.submit(undo, task.pipeline)
 
 
 async def report_task_progress(
@@ -100,7 +101,7 @@ async def report_task_progress(
         answer: ReportTaskProgressAnswer = unit.run(event)
         return answer
 
-    found: ReportTaskProgressAnswer = await context.writer.submit(report)
+    found: ReportTaskProgressAnswer = await context.writer.submit(report, task.pipeline)
     return found
 
 
@@ -121,7 +122,7 @@ async def set_task_status(
         request.error_message,
         request.error_stack_trace,
     )
-    await context.writer.submit(lambda unit: unit.run(event))
+    await context.writer.submit(lambda unit: unit.run(event), task.pipeline)
     return EmptyAnswer()
 
 
@@ -139,5 +140,6 @@ async def report_task_runner_heartbeat(
             unit.now,
         )
 
-    await context.writer.submit(remember)
+    runner = lock_of("heartbeat", caller.account_id, request.taskrunner_id)
+    await context.writer.submit(remember, runner)
     return ReportTaskRunnerHeartbeatAnswer(terminate=False)

@@ -152,11 +152,19 @@ WHERE instance = :instance AND number = :number;
 SELECT * FROM attempt WHERE instance = :instance ORDER BY number;
 
 -- name: offered
--- The tasks of a worker group's queue that are next.
+-- The tasks of a worker group's queue that are next; in PostgreSQL not those of :busy pipelines.
+-- sqlite:
 SELECT instance.*, attempt.* FROM attempt
 JOIN instance ON instance.key = attempt.instance
 WHERE attempt.offered = 1 AND attempt.account_id = :account_id
     AND attempt.worker_group = :worker_group
+ORDER BY attempt.ready_at, attempt.instance
+LIMIT :limit;
+-- postgres:
+SELECT instance.*, attempt.* FROM attempt
+JOIN instance ON instance.key = attempt.instance
+WHERE attempt.offered = 1 AND attempt.account_id = :account_id
+    AND attempt.worker_group = :worker_group AND attempt.pipeline <> ALL(:busy)
 ORDER BY attempt.ready_at, attempt.instance
 LIMIT :limit;
 
@@ -199,8 +207,24 @@ WHERE excluded.due_at < timer.due_at;
 DELETE FROM timer WHERE kind = :kind AND subject = :subject;
 
 -- name: due_timers
--- The timers that are due, earliest first.
+-- The timers that are due, earliest first; in PostgreSQL each with its pipeline (0 if it is gone),
+-- and not those of :busy pipelines.
+-- sqlite:
 SELECT * FROM timer WHERE due_at <= :now ORDER BY due_at LIMIT :limit;
+-- postgres:
+SELECT due.kind, due.subject, due.due_at, due.pipeline FROM (
+    SELECT timer.*, coalesce(
+        CASE
+            WHEN timer.kind = ANY(:pipeline_kinds) THEN timer.subject
+            ELSE (SELECT instance.pipeline FROM instance WHERE instance.key = timer.subject)
+        END, 0
+    ) AS pipeline
+    FROM timer
+    WHERE timer.due_at <= :now
+) AS due
+WHERE due.pipeline <> ALL(:busy)
+ORDER BY due.due_at
+LIMIT :limit;
 
 -- name: next_due
 -- When the next timer is due.

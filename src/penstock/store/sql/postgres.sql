@@ -1,14 +1,33 @@
 -- What only PostgreSQL is asked, since only there others write to the same database.
 
 -- name: enter
--- Takes the locks of a batch, in ascending order, so that no two servers wait for one another, and
--- answers the time by the database's clock, once all are had.
-SELECT CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT), taken.number
+-- Takes the locks of a batch, in ascending order, so that no two servers wait for one another.
+-- Answers the time by the database's clock, once all are had, and the keys.
+SELECT
+    CAST(floor(extract(epoch FROM clock_timestamp()) * 1000) AS BIGINT), locks.keys, locks.number
 FROM (
-    SELECT count(pg_advisory_xact_lock(wanted.key)) AS number FROM (
+    SELECT array_agg(wanted.key) AS keys, count(pg_advisory_xact_lock(wanted.key)) AS number
+    FROM (
         SELECT unnest(CAST(:keys AS BIGINT[])) AS key
         UNION
         SELECT key FROM pipeline WHERE id = ANY(CAST(:ids AS TEXT[]))
         ORDER BY key
     ) AS wanted
-) AS taken;
+) AS locks;
+
+-- name: try_locks
+-- Takes those of the locks that nobody has, without waiting for the others; answers which.
+SELECT wanted.key FROM unnest(CAST(:keys AS BIGINT[])) AS wanted (key)
+WHERE pg_try_advisory_xact_lock(wanted.key);
+
+-- name: announce
+-- Tells all servers, at the commit, that a queue has tasks.
+SELECT pg_notify('penstock', :queue);
+
+-- name: prove_listening
+-- Tells a server that its ears work: what is heard is what was said here.
+SELECT pg_notify('penstock', :word);
+
+-- name: suitability
+-- Whether this database takes changes at all: a replica does not, nor one that is set not to.
+SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on';

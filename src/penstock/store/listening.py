@@ -1,0 +1,81 @@
+"""How servers on one PostgreSQL wake each other: LISTEN and NOTIFY on one channel.
+
+A notification is sent when its transaction commits, and lost by those who do not listen just then;
+so whoever begins to listen has to look for himself first.
+"""
+
+import contextlib
+import select
+from typing import Any
+
+import psycopg
+
+from penstock.store.protocol import StoreUnavailable, UnsuitableDatabase
+from penstock.store.session import Session, connect
+from penstock.store.statements import load
+
+_SQL = load("postgres.sql", "postgres")
+_PROOF_SECONDS = 5.0
+_ACCOUNT_DIGITS = 12
+
+
+class PostgresEar:
+    """See `store.protocol.Ear`."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self._connection = connection
+
+    def fileno(self) -> int:
+        """The connection's socket."""
+        return self._connection.fileno()
+
+    def hear(self) -> list[tuple[str, str]]:
+        """The queues that were announced since."""
+        heard = (word.partition(" ") for word in self.words())
+        return [
+            (account, group)
+            for account, _, group in heard
+            if len(account) == _ACCOUNT_DIGITS and account.isdigit()
+        ]
+
+    def words(self) -> list[str]:
+        """All that was said since, as it was said."""
+        found = []
+        try:
+            self._connection.pgconn.consume_input()
+            while (notice := self._connection.pgconn.notifies()) is not None:
+                found.append(notice.extra.decode("utf-8", "replace"))
+        except psycopg.Error as error:
+            raise StoreUnavailable(" ".join(str(error).split())) from error
+        return found
+
+    def close(self) -> None:
+        """Hear no more."""
+        with contextlib.suppress(psycopg.Error):
+            self._connection.close()
+
+
+def listen(url: str) -> PostgresEar:
+    """An ear that has been proved: a word said elsewhere came through.
+
+    A pooler that lends its connections for a transaction takes LISTEN without complaint, and then
+    nothing is ever heard. Raises `UnsuitableDatabase`, `StoreUnavailable`.
+    """
+    session = Session(connect(url))
+    try:
+        session.ask("LISTEN penstock")
+        ear = PostgresEar(session.connection)
+        word = f"listening {session.connection.info.backend_pid}"
+        speaker = Session(connect(url))
+        speaker.ask(_SQL["prove_listening"], {"word": word})
+        speaker.close()
+        while word not in ear.words():
+            if not select.select([ear], [], [], _PROOF_SECONDS)[0]:
+                raise UnsuitableDatabase(
+                    "notifications do not come through to this server (LISTEN, NOTIFY); name the "
+                    "database itself, or a pooler that keeps a session for each connection"
+                )
+    except BaseException:
+        session.close()
+        raise
+    return ear
