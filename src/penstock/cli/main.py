@@ -20,6 +20,7 @@ COMMANDS = {
     "diff": "penstock.cli.diff",
     "simulate": "penstock.cli.simulate",
     "status": "penstock.cli.status",
+    "explain": "penstock.cli.explain",
     "keys": "penstock.cli.keys",
 }
 """Command and the module whose `command` it is, in the order that `--help` lists them."""

@@ -89,6 +89,18 @@ def instance_ids(client: Caller, pipeline_id: str) -> list[str]:
     ]
 
 
+def query_instances(client: Caller, pipeline_id: str, state: str) -> Iterator[str]:
+    """The ids of the instances in a state."""
+    selector = {"fieldName": "@status", "operator": {"type": "EQ", "values": [state]}}
+    request: dict[str, object] = {
+        "pipelineId": pipeline_id,
+        "sphere": "INSTANCE",
+        "query": {"selectors": [selector]},
+    }
+    for answer in _pages(client, "QueryObjects", request):
+        yield from msgspec.convert(answer["ids"], list[str])
+
+
 def describe(client: Caller, pipeline_id: str, ids: Sequence[str]) -> Iterator[PipelineObject]:
     """The objects of those ids, expressions evaluated."""
     for first in range(0, len(ids), DESCRIBE_AT_MOST):

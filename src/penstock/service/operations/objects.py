@@ -13,6 +13,7 @@ from penstock.engine.events import (
     RerunInstance,
     ResumeInstance,
 )
+from penstock.engine.objects import text_field
 from penstock.engine.plan import Plan
 from penstock.engine.scopes import attempt_scope, component_scope, instance_scope
 from penstock.language.resolve import resolve_leniently
@@ -31,6 +32,7 @@ from penstock.model.ids import ObjectName, parse_object_id
 from penstock.model.runtime import Pipeline
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
+from penstock.service.explaining import explainer
 from penstock.service.load import node_of, view_of
 from penstock.service.masking import Masker, masker_of
 from penstock.service.showing import evaluate_text, show_attempt, show_component, show_instance
@@ -39,6 +41,9 @@ from penstock.store.protocol import Reader, Task
 
 MOST_IDS = 100
 """The reference says 25; stock clients send 100."""
+
+EXPLANATION = "@explanation"
+"""A field of ours on instances; the original had none like it."""
 
 _COMPONENT_COMMANDS = {"PAUSE": True, "RESUME": False}
 _INSTANCE_COMMANDS = {
@@ -95,6 +100,7 @@ class _Describer:
         self._evaluated = evaluated
         self._plan = current_plan(context, store, pipeline)
         self._maskers: dict[int, Masker] = {}
+        self._explainer = explainer(context, store, pipeline, self._masker)
 
     def describe(self, object_id: str) -> PipelineObject:
         """One object by id; raises `InvalidRequest` if there is none."""
@@ -109,10 +115,18 @@ class _Describer:
         own = self._context.definitions.plan(store, pipeline, task.instance.version)
         masker = self._masker(own)
         if name.attempt is None:
-            return show_instance(store, own, task.instance, task.attempt, evaluated, masker)
+            shown = show_instance(store, own, task.instance, task.attempt, evaluated, masker)
+            return self._explained(shown, task)
         if task.attempt is None:
             raise _unknown(pipeline, object_id)
         return show_attempt(store, own, task.instance, task.attempt, evaluated, masker)
+
+    def _explained(self, shown: PipelineObject, task: Task) -> PipelineObject:
+        """With a field of ours that says why the instance does not go on, or has failed."""
+        text = self._explainer.explain(task)
+        if text is None:
+            return shown
+        return replace(shown, fields=(*shown.fields, text_field(EXPLANATION, text)))
 
     def _masker(self, plan: Plan) -> Masker:
         if plan.version not in self._maskers:

@@ -1,0 +1,454 @@
+"""Why an instance does not go on, or did not end well: one sentence, and what to do about it.
+
+`explain` is a pure function over a *situation*: the instance, what it waits for, what that waits
+for, and so on to the cause at the end of the chain. `Explainer` gathers situations from the store.
+"""
+
+from collections.abc import Callable
+from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from penstock.engine.creation import due_at
+from penstock.engine.plan import PRECONDITIONS, SERVICE_PREFIX, Component, Plan
+from penstock.model.ids import instance_id, parse_object_id
+from penstock.model.runtime import Attempt, Instance, Pipeline
+from penstock.model.status import (
+    CANCELED,
+    CASCADE_FAILED,
+    FAILED,
+    FINISHED,
+    PAUSED,
+    RUNNING,
+    SATISFIED,
+    SKIPPED,
+    TIMEDOUT,
+    WAITING_FOR_RUNNER,
+    WAITING_ON_DEPENDENCIES,
+)
+from penstock.model.times import Instant, format_instant
+from penstock.service.context import Context
+from penstock.service.dispatcher import LATELY_MS
+from penstock.service.masking import Masker
+from penstock.store.protocol import Reader, Task
+
+LONGEST_CHAIN = 40
+"""Links that are followed; a longer chain is cut before its end."""
+
+LONGEST_MESSAGE = 300
+
+FALSE = "FALSE"
+"""The history line of a precondition that was asked and not met."""
+
+Tie = Literal["waits", "room", "cascade"]
+"""How a link hangs on the next: it waits for it, has no room beside it, or failed with it."""
+
+
+class Link(Struct, frozen=True):
+    """An instance in a chain; `instance` is None if it is not made yet, `due_at` when it will be.
+
+    `tie` says how it hangs on the next link, `others` how many more it waits for besides;
+    `falses` how often a precondition was not met.
+    """
+
+    name: str
+    component: Component
+    instance: Instance | None = None
+    attempt: Attempt | None = None
+    due_at: Instant | None = None
+    tie: Tie | None = None
+    others: int = 0
+    falses: int = 0
+    paused_at: Instant | None = None
+    paused_by: str = ""
+
+
+class Asked(Struct, frozen=True):
+    """When runners last asked for tasks of a worker group, as far as is known since `since`."""
+
+    last_at: Instant | None
+    since: Instant
+
+
+class Situation(Struct, frozen=True):
+    """A pipeline, a chain from an instance to what holds it up, and who asks for its tasks."""
+
+    pipeline: Pipeline
+    chain: tuple[Link, ...]
+    asked: Asked
+    now: Instant
+
+
+class Told(Struct, frozen=True):
+    """What is the matter (a phrase that follows a name), and what a person can do, if anything."""
+
+    cause: str
+    remedy: str = ""
+
+
+def explain(situation: Situation) -> str | None:
+    """The explanation of the chain's first link; None if there is nothing to explain."""
+    first = situation.chain[0]
+    instance = first.instance
+    if instance is None or instance.status in SATISFIED:
+        return None
+    if situation.pipeline.state != "SCHEDULED" and _would_go_on(instance):
+        return _sentences(_held(situation.pipeline))
+    *way, last = situation.chain
+    told = _TELL[last.instance.status](last, situation) if last.instance else _not_made(last)
+    for link in reversed(way):
+        told = replace(told, cause=_tied(link, told.cause, situation))
+    return _sentences(told)
+
+
+def _would_go_on(instance: Instance) -> bool:
+    return instance.status in {WAITING_ON_DEPENDENCIES, WAITING_FOR_RUNNER, PAUSED}
+
+
+def _sentences(told: Told) -> str:
+    cause = told.cause[0].upper() + told.cause[1:]
+    end = "" if cause.endswith((".", "!", "?")) else "."
+    return f"{cause}{end} {told.remedy}" if told.remedy else f"{cause}{end}"
+
+
+def _tied(link: Link, cause: str, situation: Situation) -> str:
+    """The cause seen from one link earlier in the chain."""
+    follower = situation.chain[situation.chain.index(link) + 1]
+    if link.tie == "room":
+        most = link.component.max_active
+        return (
+            f"is not made yet, because {most} of {link.component.id} are unfinished "
+            f"(maxActiveInstances), the oldest of them {follower.name}, which {cause}"
+        )
+    if link.tie == "cascade":
+        return f"failed because of {follower.name}, which {cause}"
+    more = f" (and {link.others} more)" if link.others else ""
+    return f"waits for {follower.name}{more}, which {cause}"
+
+
+def _held(pipeline: Pipeline) -> Told:
+    if pipeline.state == "DEACTIVATING":
+        return Told(
+            "is held: the pipeline is being deactivated", "Activate it again, once INACTIVE."
+        )
+    since = ""
+    if pipeline.state == "INACTIVE" and pipeline.last_deactivated_at is not None:
+        since = f" since it was deactivated at {format_instant(pipeline.last_deactivated_at)}"
+    return Told(f"is held: the pipeline is {pipeline.state}{since}", "Activate it to go on.")
+
+
+def _not_made(link: Link) -> Told:
+    if link.due_at is None:
+        return Told("is not made yet")
+    return Told(f"is due at {format_instant(link.due_at)}")
+
+
+def _waiting(link: Link, situation: Situation) -> Told:
+    instance = link.instance
+    assert instance is not None
+    if instance.retry_at is not None and link.falses:
+        times = "once" if link.falses == 1 else f"{link.falses} times"
+        return Told(
+            f"was not met when it was asked ({times}); it is asked again at "
+            f"{format_instant(instance.retry_at)}"
+        )
+    if instance.retry_at is not None:
+        number = link.attempt.number if link.attempt is not None else instance.attempts
+        return Told(
+            f"failed in attempt {number}{_with(instance)} and is tried again at "
+            f"{format_instant(instance.retry_at)}"
+        )
+    if instance.unmet:
+        return Told("waits for others")
+    return Told("waits for nothing any more, and is about to go on")
+
+
+def _for_runner(link: Link, situation: Situation) -> Told:
+    attempt, asked = link.attempt, situation.asked
+    group = attempt.worker_group if attempt is not None else link.component.worker_group
+    since = f" since {format_instant(attempt.ready_at)}" if attempt is not None else ""
+    if not group:
+        return Told(
+            "has no worker group, so no runner will ever get it",
+            f"Give {link.component.id} a workerGroup and activate the pipeline again.",
+        )
+    if group.startswith(SERVICE_PREFIX):
+        return Told(f"has been ready{since} for the server itself to do it")
+    waiting = f"has been ready{since}, and"
+    if asked.last_at is None:
+        return Told(
+            f"{waiting} no runner has asked for tasks of worker group {group!r} since the server "
+            f"started at {format_instant(asked.since)}",
+            f"Start one: penstock runner --workerGroup {group}",
+        )
+    last = format_instant(asked.last_at)
+    long_ago = situation.now - asked.last_at > LATELY_MS
+    if long_ago or (attempt is not None and asked.last_at < attempt.ready_at):
+        return Told(
+            f"{waiting} no runner has asked for tasks of worker group {group!r} since {last}",
+            "If its runners are not busy with other tasks, start one: "
+            f"penstock runner --workerGroup {group}",
+        )
+    return Told(
+        f"{waiting} waits for its turn: runners of worker group {group!r} last asked at {last}"
+    )
+
+
+def _running(link: Link, situation: Situation) -> Told:
+    instance, attempt = link.instance, link.attempt
+    assert instance is not None
+    since = ""
+    if attempt is not None and attempt.handed_at is not None:
+        where = f" on {attempt.hostname}" if attempt.hostname else ""
+        since = f"{where} since {format_instant(attempt.handed_at)} (attempt {attempt.number})"
+    if instance.cancel_reason is not None:
+        return Told(
+            f"runs{since} and is to stop ({instance.cancel_reason}), which its runner learns with "
+            "its next report"
+        )
+    if attempt is not None and not attempt.acknowledged:
+        return Told(f"was handed to a runner{since}, which has not acknowledged it yet")
+    heard = attempt.reported_at if attempt is not None else None
+    last = f", last heard of at {format_instant(heard)}" if heard is not None else ""
+    return Told(f"runs{since}{last}")
+
+
+def _paused(link: Link, situation: Situation) -> Told:
+    at = f" at {format_instant(link.paused_at)}" if link.paused_at is not None else ""
+    by = f" by {link.paused_by}" if link.paused_by else ""
+    return Told(f"was paused{by}{at}", f"To go on, set RESUME on {link.component.id}.")
+
+
+def _failed(link: Link, situation: Situation) -> Told:
+    instance = link.instance
+    assert instance is not None
+    at = f" at {format_instant(instance.ended_at)}" if instance.ended_at is not None else ""
+    if not instance.attempts:
+        how = f"failed{at}, before a runner could get it,{_with(instance)}"
+    elif instance.tries > link.component.max_retries:
+        how = f"failed{at} in attempt {instance.attempts}, its last,{_with(instance)}"
+    else:
+        how = f"failed for good{at} in attempt {instance.attempts}{_with(instance)}"
+    return Told(how.rstrip(","), _again(link, "Mend that, then set"))
+
+
+def _again(link: Link, begin: str) -> str:
+    return f"{begin} RERUN on {link.name}, or MARK_FINISHED to go on without it."
+
+
+def _with(instance: Instance) -> str:
+    """` with <errorId>: <message>`, on one line of bounded length."""
+    message = " ".join((instance.error_message or "").split())
+    if len(message) > LONGEST_MESSAGE:
+        message = message[: LONGEST_MESSAGE - 1] + "…"
+    parts = [part for part in (instance.error_id, message) if part]
+    return f" with {': '.join(parts)}" if parts else ""
+
+
+def _cascaded(link: Link, situation: Situation) -> Told:
+    instance = link.instance
+    assert instance is not None
+    culprit = instance.cascade_on or "something that it depends on"
+    return Told(f"failed because of {culprit}", _again(link, "Once that is mended, set"))
+
+
+def _canceled(link: Link, situation: Situation) -> Told:
+    instance = link.instance
+    assert instance is not None
+    at = f" at {format_instant(instance.ended_at)}" if instance.ended_at is not None else ""
+    reason = f" ({instance.cancel_reason})" if instance.cancel_reason else ""
+    if instance.revive:
+        return Told(f"was cancelled{at}{reason}", "Activating the pipeline again reruns it.")
+    return Told(f"was cancelled{at}{reason}", _again(link, "Set"))
+
+
+def _timed_out(link: Link, situation: Situation) -> Told:
+    return Told("ran out of time", _again(link, "Set"))
+
+
+def _ended(link: Link, situation: Situation) -> Told:
+    return Told("has just ended")
+
+
+_TELL: Final[dict[str, Callable[[Link, Situation], Told]]] = {
+    WAITING_ON_DEPENDENCIES: _waiting,
+    WAITING_FOR_RUNNER: _for_runner,
+    RUNNING: _running,
+    PAUSED: _paused,
+    FAILED: _failed,
+    CASCADE_FAILED: _cascaded,
+    CANCELED: _canceled,
+    TIMEDOUT: _timed_out,
+    FINISHED: _ended,
+    SKIPPED: _ended,
+}
+
+
+class Explainer:
+    """Explains instances of one pipeline, on one view of the store.
+
+    `plan_of` gives the plan of a version, `asked` when a task's worker group was last asked for,
+    `masked` strikes secrets out of a version's texts.
+    """
+
+    def __init__(
+        self,
+        store: Reader,
+        pipeline: Pipeline,
+        plan_of: Callable[[int], Plan],
+        asked: Callable[[Attempt | None], Asked],
+        masked: Callable[[int, str], str],
+        now: Instant,
+    ) -> None:
+        self._store = store
+        self._pipeline = pipeline
+        self._plan_of = plan_of
+        self._asked = asked
+        self._masked = masked
+        self._now = now
+        self._next: dict[int, tuple[Link, Task | Link | None]] = {}
+        """What an instance hangs on: many hang on the same."""
+
+    def explain(self, task: Task) -> str | None:
+        """One sentence and a remedy; None if the instance has finished or was skipped."""
+        if task.instance.status in SATISFIED:
+            return None
+        situation = self.situation(task)
+        text = explain(situation)
+        versions = {link.instance.version for link in situation.chain if link.instance}
+        for version in versions if text is not None else ():
+            text = self._masked(version, text or "")
+        return text
+
+    def situation(self, task: Task) -> Situation:
+        """The chain from an instance to what holds it up."""
+        chain: list[Link] = []
+        current: Task | Link | None = task
+        while current is not None and len(chain) < LONGEST_CHAIN:
+            if isinstance(current, Link):
+                chain.append(current)
+                current = self._oldest_unfinished(current) if current.tie == "room" else None
+                continue
+            link, current = self._follow(current)
+            chain.append(link)
+        if chain[-1].tie is not None:
+            chain[-1] = replace(chain[-1], tie=None)
+        asked = self._asked(chain[-1].attempt)
+        return Situation(self._pipeline, tuple(chain), asked, self._now)
+
+    def _follow(self, task: Task) -> tuple[Link, Task | Link | None]:
+        key = task.instance.key
+        if key not in self._next:
+            self._next[key] = self._look(task)
+        return self._next[key]
+
+    def _look(self, task: Task) -> tuple[Link, Task | Link | None]:
+        """An instance as a link, and what it hangs on."""
+        instance = task.instance
+        component = self._component(instance)
+        name = instance_id(instance.component, instance.start)
+        link = Link(name, component, instance, task.attempt)
+        if instance.status == CASCADE_FAILED and instance.cascade_on:
+            culprit = self._by_name(instance.cascade_on)
+            return replace(link, tie="cascade" if culprit else None), culprit
+        if instance.status == PAUSED:
+            return self._with_pause(link, instance), None
+        if component.category in PRECONDITIONS:
+            return replace(link, falses=self._falses(task)), None
+        if instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
+            obstacle, others = self._obstacle(instance)
+            return replace(link, tie="waits" if obstacle else None, others=others), obstacle
+        return link, None
+
+    def _component(self, instance: Instance) -> Component:
+        return self._plan_of(instance.version).components[instance.component]
+
+    def _by_name(self, object_id: str) -> Task | None:
+        name = parse_object_id(object_id)
+        if name is None or name.start is None:
+            return None
+        return self._store.task_by_name(self._pipeline.key, name.component, name.start)
+
+    def _with_pause(self, link: Link, instance: Instance) -> Link:
+        """Who paused it: the component's history knows, the instance's own says when."""
+        lines = self._store.history(instance.pipeline, instance.component, None)
+        last = next((line for line in reversed(lines) if line.what == "PAUSE"), None)
+        if last is not None:
+            return replace(link, paused_at=last.at, paused_by=last.detail.removeprefix("by "))
+        own = self._store.history(instance.pipeline, instance.component, instance.start)
+        at = next((line.at for line in reversed(own) if line.what == PAUSED), None)
+        return replace(link, paused_at=at)
+
+    def _falses(self, task: Task) -> int:
+        """How often the precondition said FALSE in its latest attempt."""
+        instance, attempt = task.instance, task.attempt
+        if attempt is None or instance.retry_at is None or attempt.ended_at is not None:
+            return 0
+        lines = self._store.history(instance.pipeline, instance.component, instance.start)
+        return sum(line.what == FALSE and line.attempt == attempt.number for line in lines)
+
+    def _obstacle(self, instance: Instance) -> tuple[Task | Link | None, int]:
+        """What an instance waits for: what has failed before what may still come.
+
+        Also how many more it waits for.
+        """
+        waits = [wait for wait in self._store.waits_of(instance.key) if wait.missing]
+        others = max(sum(wait.missing for wait in waits) - 1, 0)
+        for wait in waits:
+            state = self._store.range_state(wait.pipeline, wait.target, wait.first, wait.last)
+            if state.failed_start is not None:
+                failed = self._store.task_by_name(wait.pipeline, wait.target, state.failed_start)
+                return failed, others
+        # Preconditions come last: they are made when nothing else is missing.
+        preconditions = self._component(instance).preconditions
+        for wait in sorted(waits, key=lambda wait: wait.target in preconditions):
+            found = self._first_missing(instance, wait.target)
+            if found is not None:
+                return found, others
+        return None, others
+
+    def _first_missing(self, instance: Instance, target: str) -> Task | Link | None:
+        plan = self._plan_of(instance.version)
+        needed = plan.range_of(self._component(instance), instance.start, instance.end, target)
+        for start in plan.starts_in(needed) if needed is not None else []:
+            task = self._store.task_by_name(instance.pipeline, target, start)
+            if task is None:
+                return self._to_come(plan.components[target], start)
+            if task.instance.status not in SATISFIED:
+                return task
+        return None
+
+    def _to_come(self, component: Component, start: Instant) -> Link:
+        """An instance that is not made yet: it is not due, or it has no room."""
+        name, schedule = instance_id(component.id, start), component.schedule
+        if schedule is None or component.owner:
+            return Link(name, component)
+        due = due_at(component, schedule, schedule.index(start))
+        return Link(name, component, due_at=due, tie="room" if due <= self._now else None)
+
+    def _oldest_unfinished(self, link: Link) -> Task | None:
+        unfinished = self._store.unfinished(self._pipeline.key, link.component.id)
+        if not unfinished:
+            return None
+        return self._store.task(min(unfinished, key=lambda each: each.start).key)
+
+
+def explainer(
+    context: Context, store: Reader, pipeline: Pipeline, masker: Callable[[Plan], Masker]
+) -> Explainer:
+    """An explainer with the server's parts; `masker` strikes out the secrets of a plan."""
+
+    def plan_of(version: int) -> Plan:
+        return context.definitions.plan(store, pipeline, version)
+
+    def asked(attempt: Attempt | None) -> Asked:
+        last = None
+        if attempt is not None:
+            last = context.dispatcher.last_poll((attempt.account_id, attempt.worker_group))
+        return Asked(last, context.started_at)
+
+    def masked(version: int, text: str) -> str:
+        return masker(plan_of(version)).text(text)
+
+    return Explainer(store, pipeline, plan_of, asked, masked, context.clock())
