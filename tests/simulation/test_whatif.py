@@ -7,8 +7,8 @@ import pytest
 from penstock.language.forms import from_cli
 from penstock.model.errors import InvalidRequest
 from penstock.model.times import HOUR_MS, MINUTE_MS
-from penstock.simulation.forecast import forecast, never_ran
-from penstock.simulation.whatif import Failure, Lived, Rehearsal, Run, Scenario
+from penstock.simulation.forecast import forecast
+from penstock.simulation.whatif import Failure, Lived, Rehearsal, Run, Scenario, never_ran
 from tests.simulation.scenes import T0, activity, default, hourly, node, on_demand, schedule
 
 
@@ -75,7 +75,47 @@ def test_what_always_fails_takes_what_depends_on_it_down_with_it():
     )
     found = lived(objects, hours=1, failures=[Failure("A")])
     assert [run.status for run in found.runs] == ["FAILED", "CASCADE_FAILED"]
-    assert [run.component for run in forecast(found).never] == ["B"]
+    (never,) = forecast(found).never
+    assert (never.component, never.start, never.count) == ("B", T0, 1)
+    assert never.why.startswith("failed because of @A_2023-11-15T00:00:00, which failed at")
+
+
+def test_what_waits_for_ever_is_told_with_its_cause():
+    objects = hourly(activity("A", maximumRetries="0"), activity("B", "A"), activity("C", "B"))
+    found = lived(objects, hours=9, failures=[Failure("A", T0 + HOUR_MS, T0 + 2 * HOUR_MS)])
+    b, c = forecast(found).never
+    assert (b.component, b.start, b.count) == ("B", T0 + HOUR_MS, 1)
+    assert c.why.startswith(
+        "waits for @B_2023-11-15T01:00:00, which waits for @A_2023-11-15T01:00:00, which failed"
+    )
+
+
+def test_preconditions_and_alarms_take_no_time_and_are_met():
+    objects = hourly(
+        {"id": "There", "type": "S3KeyExists", "s3Key": "s3://b/k"},
+        {"id": "Ready", "type": "ShellCommandPrecondition", "command": "true"},
+        {"id": "Bell", "type": "SnsAlarm", "topicArn": "arn:x", "subject": "s", "message": "m"},
+        activity("A", precondition=("There", "Ready"), onSuccess=("Bell",)),
+    )
+    found = lived(objects, hours=1)
+    assert {run.status for run in found.runs} == {"FINISHED"}
+    assert {run.component for run in found.runs} == {"A", "There@A", "Ready@A", "Bell@A"}
+    assert minutes(of(found, "A")[0]) == (0, 0, 10)
+
+
+def test_a_precondition_can_be_given_time_and_fail():
+    objects = hourly(
+        {"id": "Ready", "type": "ShellCommandPrecondition", "command": "true",
+         "retryDelay": "5 minutes"},
+        activity("A", precondition=("Ready",)),
+    )  # fmt: skip
+    found = lived(
+        objects,
+        hours=1,
+        takes_ms={"Ready": 2 * MINUTE_MS, "*": 10 * MINUTE_MS},
+        failures=[Failure("Ready", attempts=1)],
+    )
+    assert minutes(of(found, "A")[0]) == (9, 9, 19)
 
 
 def test_failures_of_a_day_strike_the_intervals_that_start_in_it():

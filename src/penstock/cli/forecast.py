@@ -10,9 +10,9 @@ from penstock.cli.table import COLOURS as STATUS_COLOURS
 from penstock.console.words import duration, moment, moment_after
 from penstock.model.ids import instance_id
 from penstock.model.times import Instant, format_instant
-from penstock.simulation.forecast import Crew, Delay, Forecast, is_work
+from penstock.simulation.forecast import Crew, Delay, Forecast
 from penstock.simulation.gantt import KINDS, RUNNING_KINDS, Cell, Chart, Kind, Lane, cells, ticks
-from penstock.simulation.whatif import Held, Lived, Run
+from penstock.simulation.whatif import Held, Lived, Never, Run, is_work
 
 COLOURS: dict[Kind, str] = {
     "finished": "green",
@@ -135,6 +135,7 @@ def summary(lived: Lived, figures: Forecast) -> Iterator[str]:
         yield f"Ended after being due: {_delay(figures.done)}."
     for crew in figures.crews:
         yield _crew(crew)
+    yield from _never(figures.never)
     yield from _held(lived.held)
 
 
@@ -160,6 +161,13 @@ def _crew(crew: Crew) -> str:
     return f"{text}; tasks waited for one {_delay(crew.queued)}."
 
 
+def _never(never: Sequence[Never]) -> Iterator[str]:
+    for each in never:
+        name = instance_id(each.component, each.start)
+        which = name if each.count == 1 else f"{each.count:,} of {each.component}, first {name}"
+        yield f"Never ran: {which}: {each.why}."
+
+
 def _held(held: Sequence[Held]) -> Iterator[str]:
     for each in held:
         yield (
@@ -183,6 +191,15 @@ def as_json(lived: Lived, figures: Forecast, notes: Sequence[str]) -> str:
             "beganAfterDue": _delay_members(figures.began),
             "endedAfterDue": _delay_members(figures.done),
             "workerGroups": [_crew_members(crew) for crew in figures.crews],
+            "neverRan": [
+                {
+                    "component": each.component,
+                    "first": instance_id(each.component, each.start),
+                    "count": each.count,
+                    "why": each.why,
+                }
+                for each in figures.never
+            ],
             "notBegun": [
                 {
                     "component": each.component,

@@ -131,12 +131,13 @@ def command(
         return 1
     definition, values = found
     definition, plan, notes = understood(definition, values)
+    names = dict.fromkeys(name for c in plan.components.values() for name in (c.id, c.object_id))
     scenario = Scenario(
         begin=first_moment(plan, begin, until),
         until=from_datetime(until),
         runners=runners,
-        takes_ms=read_durations(durations, plan.components),
-        failures=read_failures(failures, plan.components),
+        takes_ms=read_durations(durations, names),
+        failures=read_failures(failures, names),
     )
     name = Path(file.name).stem.strip("<>")
     rehearsal = Rehearsal(definition, values, scenario, name)
@@ -219,8 +220,8 @@ def show(lived: "Lived", figures: "Forecast", notes: tuple[str, ...], rows: int)
     from rich.console import Console
 
     from penstock.cli.forecast import chart_lines, runs_table, summary
-    from penstock.simulation.forecast import is_work
     from penstock.simulation.gantt import draw
+    from penstock.simulation.whatif import is_work
 
     console = Console(highlight=False, soft_wrap=not os.isatty(1))
     work = [run for run in lived.runs if is_work(run)]

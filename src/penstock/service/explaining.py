@@ -89,17 +89,23 @@ class Told(Struct, frozen=True):
 
 def explain(situation: Situation) -> str | None:
     """The explanation of the chain's first link; None if there is nothing to explain."""
+    told = tell(situation)
+    return None if told is None else _sentences(told)
+
+
+def tell(situation: Situation) -> Told | None:
+    """The same in its two parts."""
     first = situation.chain[0]
     instance = first.instance
     if instance is None or instance.status in SATISFIED:
         return None
     if situation.pipeline.state != "SCHEDULED" and _would_go_on(instance):
-        return _sentences(_held(situation.pipeline))
+        return _held(situation.pipeline)
     *way, last = situation.chain
     told = _TELL[last.instance.status](last, situation) if last.instance else _not_made(last)
     for link in reversed(way):
         told = replace(told, cause=_tied(link, told.cause, situation))
-    return _sentences(told)
+    return told
 
 
 def _would_go_on(instance: Instance) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from penstock.engine.plan import DATA_NODE
-from penstock.model.status import ENDED, FINISHED, SKIPPED
 from penstock.model.times import Instant
-from penstock.simulation.whatif import Lived, Run, Try
+from penstock.simulation.whatif import Lived, Never, Run, Try, is_work, never_ran
 
 
 class Delay(Struct, frozen=True):
@@ -45,13 +44,8 @@ class Forecast(Struct, frozen=True):
     began: Delay | None
     done: Delay | None
     crews: list[Crew]
-    never: list[Run]
+    never: list[Never]
     over_at: Instant
-
-
-def is_work(run: Run) -> bool:
-    """Whether it is something done, and not a place where data lies."""
-    return run.category != DATA_NODE
 
 
 def forecast(lived: Lived) -> Forecast:
@@ -70,16 +64,15 @@ def forecast(lived: Lived) -> Forecast:
             (run, run.ended_at - run.due_at) for run in work if run.ended_at and run.started_at
         ),
         crews=_crews(work, lived, over),
-        never=[run for run in lived.runs if never_ran(run)],
+        never=[_never(lived, each) for each in lived.never],
         over_at=over,
     )
 
 
-def never_ran(run: Run) -> bool:
-    """Whether it should have run, and no runner ever took it."""
-    if not is_work(run):
-        return run.status not in ENDED
-    return run.started_at is None and run.status not in {FINISHED, SKIPPED}
+def _never(lived: Lived, first: Never) -> Never:
+    """With the number of all that never ran."""
+    count = sum(never_ran(run) for run in lived.runs if run.component == first.component)
+    return replace(first, count=count)
 
 
 def over_at(lived: Lived) -> Instant:

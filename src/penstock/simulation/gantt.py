@@ -19,8 +19,8 @@ from penstock.model.times import (
     from_datetime,
     to_datetime,
 )
-from penstock.simulation.forecast import is_work, over_at
-from penstock.simulation.whatif import Lived, Run, Try
+from penstock.simulation.forecast import over_at
+from penstock.simulation.whatif import Lived, Run, Try, is_work
 
 Kind = Literal[
     "waiting", "queued", "retry", "running", "finished", "canceled", "failed", "cascaded"

@@ -17,14 +17,15 @@ from msgspec.structs import replace
 
 from penstock.config import Settings
 from penstock.engine.events import Claim, EndTask
-from penstock.engine.plan import ACTIVITY, Component, Plan
+from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
 from penstock.model.api import ActivatePipelineRequest
 from penstock.model.definition import Definition, ParameterValue
 from penstock.model.errors import ApiError
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, TaskKey
-from penstock.model.status import WAITING_FOR_RUNNER
+from penstock.model.status import SATISFIED, WAITING_FOR_RUNNER
 from penstock.model.times import DAY_MS, MINUTE_MS, Instant
 from penstock.service.core import fire_timers
+from penstock.service.explaining import Asked, Explainer, tell
 from penstock.service.load import view_of
 from penstock.service.unit import Queue, Unit
 from penstock.simulation.memory import MemoryStore
@@ -55,10 +56,10 @@ class Failure(Struct, frozen=True):
     stop: Instant | None = None
     attempts: int | None = None
 
-    def strikes(self, component: str, start: Instant, attempt: int) -> bool:
+    def strikes(self, component: Component, start: Instant, attempt: int) -> bool:
         """Whether it is meant for this attempt."""
         return (
-            self.component in {ANY, component}
+            self.component in {ANY, component.id, component.object_id}
             and (self.first is None or start >= self.first)
             and (self.stop is None or start < self.stop)
             and (self.attempts is None or attempt <= self.attempts)
@@ -78,16 +79,16 @@ class Scenario(Struct, frozen=True):
 
     def duration_ms(self, component: Component) -> int:
         """How long a task of the component takes; what only checks or tells takes no time."""
-        named = self.takes_ms.get(component.id)
-        if named is not None:
-            return named
+        for name in (component.id, component.object_id):
+            if name in self.takes_ms:
+                return self.takes_ms[name]
         if component.category != ACTIVITY:
             return 0
         return self.takes_ms.get(ANY, DEFAULT_TAKES_MS)
 
-    def fails(self, instance: Instance, attempt: int) -> bool:
+    def fails(self, component: Component, start: Instant, attempt: int) -> bool:
         """Whether this attempt is to fail."""
-        return any(f.strikes(instance.component, instance.start, attempt) for f in self.failures)
+        return any(f.strikes(component, start, attempt) for f in self.failures)
 
 
 class Try(Struct, frozen=True):
@@ -133,6 +134,25 @@ class Held(Struct, frozen=True):
     max_active: int
 
 
+class Never(Struct, frozen=True):
+    """The first instance of a component that never ran, and why; of how many."""
+
+    component: str
+    start: Instant
+    why: str
+    count: int = 1
+
+
+def is_work(run: Run) -> bool:
+    """Whether it is something done, and not a place where data lies."""
+    return run.category != DATA_NODE
+
+
+def never_ran(run: Run) -> bool:
+    """Whether it is something to do that no runner ever took."""
+    return is_work(run) and run.started_at is None and run.status not in SATISFIED
+
+
 class Lived(Struct, frozen=True):
     """What came of it, up to the scenario's end."""
 
@@ -140,6 +160,7 @@ class Lived(Struct, frozen=True):
     pipeline: Pipeline
     runs: list[Run]
     held: list[Held]
+    never: list[Never]
 
 
 class Imagined(World):
@@ -192,6 +213,7 @@ class Rehearsal:
         self._leaps = leaps
         self._past: list[Run] = []
         self._told: set[int] = set()
+        self._never: dict[str, Never] = {}
         self._stood: Counter[str] = Counter()
         """How far components that stood still were moved on with all others, in milliseconds."""
         self.world.put(self.pipeline_id, definition)
@@ -280,7 +302,11 @@ class Rehearsal:
         if component.attempt_timeout_ms is not None:
             # At that moment the engine ends it, and its runner is free.
             lasts_ms = min(lasts_ms, component.attempt_timeout_ms)
-        status = "FAILED" if self.scenario.fails(instance, attempt.number) else "FINISHED"
+        status = (
+            "FAILED"
+            if self.scenario.fails(component, instance.start, attempt.number)
+            else "FINISHED"
+        )
         job = _Job(queue, _key(attempt), status, instance.component, instance.start, attempt.number)
         self._busy[queue] += 1
         heapq.heappush(self._jobs, (self.world.now + lasts_ms, next(self._order), job))
@@ -325,6 +351,7 @@ class Rehearsal:
                 if each.ended_at is not None or each.key in now.blocked
             }
             told = list(self._runs(reader, pipeline, plan, over))
+            self._explain(reader, pipeline, plan, told)
         self._told |= over
         self._past += told
         again = [run for run in told if run.ended_at is not None and run.ended_at >= before.at]
@@ -346,13 +373,31 @@ class Rehearsal:
         pipeline = world.pipeline(self.pipeline_id)
         with world.store.reader() as reader:
             plan = world.definitions.plan(reader, pipeline, pipeline.version)
-            runs = in_order([*self._past, *self._runs(reader, pipeline, plan)], plan)
+            rest = list(self._runs(reader, pipeline, plan))
+            self._explain(reader, pipeline, plan, rest)
+            runs = in_order([*self._past, *rest], plan)
             rows = [
                 replace(row, next_start=row.next_start - self._stood[row.id])
                 for row in reader.components(pipeline.key)
             ]
             held = list(_held(plan, rows, self.scenario.until))
-        return Lived(self.scenario, pipeline, runs, held)
+        never = [self._never[key] for key in plan.components if key in self._never]
+        return Lived(self.scenario, pipeline, runs, held, never)
+
+    def _explain(self, reader: Reader, pipeline: Pipeline, plan: Plan, runs: Iterable[Run]) -> None:
+        """Say of the first of each component that never ran why that is so."""
+        now = self.world.now
+        asked = Asked(now, self.scenario.begin)
+        explainer = Explainer(
+            reader, pipeline, lambda _: plan, lambda _: asked, lambda _, text: text, now
+        )
+        for run in runs:
+            if run.component in self._never or not never_ran(run):
+                continue
+            task = reader.task_by_name(pipeline.key, run.component, run.start)
+            told = tell(explainer.situation(task)) if task is not None else None
+            if told is not None:
+                self._never[run.component] = Never(run.component, run.start, told.cause)
 
 
 def _end(unit: Unit, job: _Job) -> None:
