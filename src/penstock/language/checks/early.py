@@ -11,13 +11,15 @@ EARLY_FIELDS = frozenset(
     "scheduleType failureAndRerunMode maximumRetries retryDelay maxActiveInstances attemptTimeout "
     "reportProgressTimeout lateAfterTimeout terminateAfter preconditionTimeout".split()
 )
-"""Fields of any object that a plan is made from; of a Schedule it is all of them."""
+"""Fields of any object that a plan is made from; of a Schedule it is all that its type has."""
 
 
 def check_early(subject: Subject, report: Report) -> None:
     """Each such field is known as soon as the parameters are."""
     for each, object_type in subject.typed():
-        for key in each.fields if object_type.name == "Schedule" else EARLY_FIELDS:
+        # A Schedule inherits Default's own fields too (myDate), which only activities may use:
+        # where one of its type's fields leads to them they are followed.
+        for key in object_type.fields if object_type.name == "Schedule" else EARLY_FIELDS:
             if key not in each.fields:
                 continue
             for text in each.strings(key):
