@@ -59,9 +59,21 @@ def test_what_a_referrer_does_not_give_is_only_missing_in_the_alarm():
     alarm = {"id": "Alarm", "type": "SnsAlarm", "role": "r", "topicArn": "t", "subject": "s"}
     alarm |= {"message": "#{node.pipelineLogUri}"}
     found = check(activity(onFail={"ref": "Alarm"}), alarm)
-    assert "'A' does not give 'pipelineLogUri'" in only_warning(found, "Alarm")
+    told = "nothing will stand here for 'node.pipelineLogUri' of 'A'"
+    assert told in only_warning(found, "Alarm")
     found = check(activity(onFail={"ref": "Alarm"}), alarm | {"message": "#{node.pipelinelog}"})
     assert "there is no field or parameter 'pipelinelog' at 'A'" in only_error(found, "Alarm")
+
+
+def test_what_one_referrer_knows_is_no_error_at_the_others():
+    default = {**DEFAULT, "onFail": {"ref": "Alarm"}}
+    alarm = {"id": "Alarm", "type": "SnsAlarm", "role": "r", "topicArn": "t", "subject": "s"}
+    message = "#{node.command} #{node.input.directoryPath} #{node.id}"
+    objects = [default, activity(input={"ref": "N"}), node("N"), alarm | {"message": message}]
+    told = "here for 'node.command' of 'N', for 'node.input.directoryPath' of 'A' and 'N'"
+    assert told in only_warning(check(*objects), "Alarm")
+    nobody = check(*objects[:-1], alarm | {"message": "#{node.command} #{node.myOwn}"})
+    assert "there is no field or parameter 'myOwn' at 'A'" in only_error(nobody, "Alarm")
 
 
 def test_a_value_that_is_known_before_the_run_is_checked_like_a_written_one():

@@ -34,11 +34,15 @@ _CHARACTERS_PER_STEP = 3
 
 
 class _Wrong(NamedTuple):
-    """Something wrong with a name; `undeclared` is the parameter that may be meant by it."""
+    """Something wrong with a name; `undeclared` is the parameter that may be meant by it.
+
+    A name that the type has and the object does not give is `unset`.
+    """
 
     text: str
     rule: Rule = Rule.UNKNOWN_NAME
     undeclared: str | None = None
+    unset: bool = False
 
 
 class _Problem(NamedTuple):
@@ -135,7 +139,7 @@ class _Names:
             wrong = _Wrong(template.problem, Rule.EXPRESSION)
             return [_Problem(template.at, wrong)] if own else []
         names = () if each.type is None else self._unknown(each, key, template)
-        found = list(islice(names, MOST_PROBLEMS))
+        found = _empty_as_one(list(islice(names, MOST_PROBLEMS)))
         kinds = self._foresight.kinds_at(each.id)
         found += [
             _Problem(at, _Wrong(what, Rule.EXPRESSION)) for at, what in faults(template, kinds)
@@ -172,18 +176,26 @@ class _Names:
             return _Wrong(text)
         if "node" in rest:
             return None  # the referrer's referrer: rare, and following all could take for ever
+        first: _Wrong | None = None
+        empty: list[str] = []
+        is_found = False
         for referrer in self._subject.referrers.get(each.id, ())[:MOST_TARGETS]:
             self._subject.effort.afford(1)
             owner = self._subject.resolved.objects[referrer.object_id]
             if referrer.key not in REFERRING_KEYS or owner.type is None:
                 continue
-            if len(rest) == 1 and is_unset_field(owner, rest[0]):
-                text = f"{owner.id!r} does not give {rest[0]!r}, so nothing will stand here"
-                return _Wrong(text, Rule.UNSET_FIELD)
             wrong = self._path(owner, rest, origin)
-            if wrong is not None:
+            if wrong is not None and wrong.rule is Rule.EXPRESSION:
                 return wrong
-        return None
+            is_found = is_found or wrong is None or wrong.unset
+            if wrong is not None:
+                first = first or wrong
+                empty.append(owner.id)
+        if first is None or not is_found:
+            return first
+        # An alarm in Default serves objects of all types, of which few have a command or an input.
+        where = listed(dict.fromkeys(empty), "and")
+        return _Wrong(f"for {'.'.join(('node', *rest))!r} of {where}", Rule.UNSET_FIELD)
 
     def _over_references(
         self, each: ResolvedObject, path: tuple[str, ...], origin: ResolvedObject
@@ -204,11 +216,14 @@ class _Names:
                         return None
                     following[reference] = at
             if not following:
-                return _Wrong(self._no_reference(list(targets.values()), key))
+                unset = any(is_unset_field(target, key) for target in targets.values())
+                text = self._no_reference(list(targets.values()), key)
+                return _Wrong(text, unset=unset)
             targets = following
         if any(self._knows(target, path[-1]) for target in targets.values()):
             return None
-        return self._name(targets[min(targets)], path[-1], origin)
+        unset = [key for key, target in targets.items() if is_unset_field(target, path[-1])]
+        return self._name(targets[min(unset or targets)], path[-1], origin)
 
     def _no_reference(self, owners: Sequence[ResolvedObject], key: str) -> str:
         where = listed(sorted(owner.id for owner in owners))
@@ -230,7 +245,7 @@ class _Names:
             return _Wrong(f"there is no runtime field {name!r}{where}.{guess}")
         if is_unset_field(each, name):
             text = f"{name!r} is not given{where}, so there is nothing to put here; give it a value"
-            return _Wrong(text)
+            return _Wrong(text, unset=True)
         text = f"there is no field or parameter {name!r}{where}."
         guess = self._guess(each, name)
         if guess or not is_user_field(name):
@@ -253,6 +268,16 @@ class _Names:
         # Fields of the type look like it (myScriptUri, scriptUri) and are not meant.
         own = {key for key in each.fields if is_user_field(key)}
         return self._subject.guesser.sentence(name, own, self._parameters)
+
+
+def _empty_as_one(found: Sequence[_Problem]) -> list[_Problem]:
+    """What will be empty for some nodes, in one sentence for all names of the text."""
+    empty = [each for each in found if each.wrong.rule is Rule.UNSET_FIELD]
+    if not empty:
+        return list(found)
+    told = ", ".join(dict.fromkeys(each.wrong.text for each in empty))
+    wrong = _Wrong(f"nothing will stand here {told}", Rule.UNSET_FIELD)
+    return [*(each for each in found if each not in empty), _Problem(empty[0].at, wrong)]
 
 
 @cache
