@@ -5,7 +5,7 @@
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
 #   make fuzz    many more hostile requests than `make test` sends, and new ones each time
 #   make bench   performance figures   make bench QUICK=1 (under two minutes)
-#   make reference   docs/reference/objects and the JSON Schema, made anew from the catalogue
+#   make reference   docs/reference/objects, docs/state-machine.md and the JSON Schema, made anew
 #   make lint    ruff and mypy         make format    put the code into its usual form
 #   make lock    pin the dependencies anew (needs uv)
 #   make clean   remove all that these commands made
@@ -65,7 +65,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH_ARGS)
 
 reference: $(VENV)/run.stamp
-	$(BIN)/python docs/reference/generate.py
+	$(BIN)/python -m docs.reference.generate
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+from docs.reference.state_machine import state_machine
 from penstock.language import schema
 from penstock.language.reference import pages
 
 HERE = Path(__file__).resolve().parent
 OBJECTS = HERE / "objects"
 EXAMPLES = HERE / "examples"
+STATES = HERE.parent / "state-machine.md"
 SCHEMA = Path(schema.__file__).with_name(schema.SCHEMA_FILE)
 
 
@@ -19,7 +21,7 @@ def examples() -> dict[str, str]:
 def files() -> dict[Path, str]:
     """Everything that is generated, by where it belongs."""
     texts = {OBJECTS / name: text for name, text in pages(examples()).items()}
-    return {**texts, SCHEMA: schema.schema_text()}
+    return {**texts, SCHEMA: schema.schema_text(), STATES: state_machine()}
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from penstock.engine.plan import SERVICE_PREFIX
 from penstock.model.times import Instant
 from penstock.simulation.whatif import Lived, Never, Run, Try, is_work, never_ran
 
@@ -94,6 +95,8 @@ def _crews(work: Sequence[Run], lived: Lived, over: Instant) -> list[Crew]:
     groups: dict[str, list[tuple[Run, Try]]] = {}
     for run in work:
         for each in run.tries:
+            if each.worker_group.startswith(SERVICE_PREFIX):
+                continue
             groups.setdefault(each.worker_group, []).append((run, each))
     return [_crew(group, pairs, lived, over) for group, pairs in sorted(groups.items())]
 

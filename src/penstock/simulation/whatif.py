@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from penstock.config import Settings
 from penstock.engine.events import Claim, EndTask
-from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
+from penstock.engine.plan import ACTIVITY, DATA_NODE, SERVICE_PREFIX, Component, Plan
 from penstock.model.api import ActivatePipelineRequest
 from penstock.model.definition import Definition, ParameterValue
 from penstock.model.errors import ApiError
@@ -42,8 +42,6 @@ FAILURE_MESSAGE = "the simulation was told to let it fail"
 
 _FOR_EVER_MS = 400 * 365 * DAY_MS
 _PAGE = 5_000
-_SYSTEM_PREFIX = "@"
-"""Worker groups of the server's own begin with it; they have as many hands as they need."""
 
 
 class Failure(Struct, frozen=True):
@@ -288,10 +286,11 @@ class Rehearsal:
                 unit.settle()
 
     def _free(self, queue: Queue, busy: Counter[Queue]) -> int:
+        """How many more tasks of a queue can be taken; the server has hands enough for its own."""
         group = queue[1]
         if not group:
             return 0
-        return _PAGE if group.startswith(_SYSTEM_PREFIX) else self.scenario.runners - busy[queue]
+        return _PAGE if group.startswith(SERVICE_PREFIX) else self.scenario.runners - busy[queue]
 
     def _begin(self, task: Task, component: Component) -> None:
         """A runner has it: note when and how it will end."""
