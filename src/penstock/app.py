@@ -1,6 +1,7 @@
 """The one place that puts everything together: store, access, service and wire, from settings."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import random
@@ -32,7 +33,7 @@ from penstock.service.system import Evaluator
 from penstock.service.task_ids import TaskIds
 from penstock.service.writer import Writer
 from penstock.store.identity import SqlIdentityStore, SqliteIdentityStore
-from penstock.store.protocol import Store
+from penstock.store.protocol import Store, StoreUnavailable
 from penstock.store.sqlite import SqliteStore, connect
 from penstock.wire.app import Application
 from penstock.wire.serve import endpoint, listen, make_server
@@ -40,6 +41,7 @@ from penstock.wire.sigv4 import Credentials
 
 DATABASE_FILE = "penstock.db"
 LOCK_FILE = "server.lock"
+IDENTITIES_SECONDS = 1.0
 KEY_ID_VARIABLE = "PENSTOCK_ACCESS_KEY_ID"
 SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name, no secret
 
@@ -74,7 +76,7 @@ class App:
         self.settings = settings
         self.clock = clock
         self.store = store
-        self.directory = Directory(identity, cipher, clock, randomness)
+        self.directory = Directory(identity, cipher, clock, randomness, store.distant)
         self.first_credential: Credential | None = None
         """The key made at the first start, the only time that its secret is at hand."""
         self._identity = identity
@@ -98,22 +100,24 @@ class App:
         lock = lock_directory(directory) if settings.database is None else None
         # What the service goes by is the time that the database tells, if it has a clock.
         service_clock = CorrectedClock(clock)
-        store = open_store(settings, service_clock)
-        identity = open_identity(settings)
-        try:
+        with contextlib.ExitStack() as undoing:
+            if lock is not None:
+                undoing.callback(lock.close)
+            store = open_store(settings, service_clock)
+            undoing.callback(store.close)
+            identity = open_identity(settings)
+            undoing.callback(identity.close)
             with identity.alone():
                 cipher = open_master_key(settings, identity)
                 randomness = random.SystemRandom()
                 app = cls(settings, service_clock, store, identity, cipher, randomness, lock)
                 app._ensure_first_key(environ)
-        except BaseException:
-            identity.close()
-            store.close()
-            raise
+            undoing.pop_all()
         return app
 
     def _ensure_first_key(self, environ: Mapping[str, str]) -> None:
         if self.directory.keys():
+            self.directory.refresh()
             return
         account = self.directory.create_account("penstock")
         user = self.directory.create_user(account.account_id, "admin")
@@ -163,11 +167,20 @@ class App:
 
         await service.start()
         watching = asyncio.create_task(stop_when_asked())
+        refreshing = asyncio.create_task(self._keep_identities())
         try:
             await server.serve(sockets=[listener])
         finally:
             watching.cancel()
+            refreshing.cancel()
             await service.stop()
+
+    async def _keep_identities(self) -> None:
+        """Where looking is a journey, look beside the calls for keys that were made or revoked."""
+        while self.store.distant:
+            with contextlib.suppress(StoreUnavailable):
+                await asyncio.to_thread(self.directory.refresh)
+            await asyncio.sleep(IDENTITIES_SECONDS)
 
     def close(self) -> None:
         """Close the database; all that was answered is in it."""

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,12 @@ def clean_environ() -> dict[str, str]:
 class Server:
     """The process, its directory, and the way to call it; restarts keep directory and port."""
 
-    def __init__(self, data: Path, *options: str) -> None:
+    def __init__(self, data: Path, *options: str, arguments: Sequence[str] = ()) -> None:
+        """`options` are settings, `arguments` go to the command line as they are."""
         self.data = data
         self.port = 0
         self._options = options
+        self._arguments = arguments
         self._log = data.with_name(data.name + ".log")
         self._process: subprocess.Popen[str] | None = None
 
@@ -59,6 +61,7 @@ class Server:
         with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 [*_PENSTOCK, "serve", "--data", self.data, "--port", str(self.port)]
+                + list(self._arguments)
                 + [word for option in self._options for word in ("--set", option)],
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -120,20 +123,23 @@ class Server:
 
     def boto(self, credentials: Credentials | None = None, read_timeout: float = 30) -> Any:
         """A stock boto3 client that tries once, so that a test sees what the server did."""
-        import boto3
-        from botocore.config import Config
-
         key = credentials or self.credentials
-        config = Config(
-            retries={"total_max_attempts": 1},
-            read_timeout=read_timeout,
-            max_pool_connections=32,
-            proxies={},
-        )
-        session = boto3.session.Session(key.access_key_id, key.secret_access_key)
-        return session.client(
-            "datapipeline", endpoint_url=self.endpoint, region_name=REGION, config=config
-        )
+        return boto_client(self.endpoint, key.access_key_id, key.secret_access_key, read_timeout)
+
+
+def boto_client(endpoint: str, key_id: str, secret: str, read_timeout: float = 30) -> Any:
+    """boto3 as it is, but for its patience."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"total_max_attempts": 1},
+        read_timeout=read_timeout,
+        max_pool_connections=32,
+        proxies={},
+    )
+    session = boto3.session.Session(key_id, secret)
+    return session.client("datapipeline", endpoint_url=endpoint, region_name=REGION, config=config)
 
 
 _PENSTOCK = (sys.executable, "-m", "penstock")
@@ -148,9 +154,9 @@ def read_profile(text: str) -> Credentials:
 
 
 @contextmanager
-def serving(data: Path, *options: str) -> Iterator[Server]:
+def serving(data: Path, *options: str, arguments: Sequence[str] = ()) -> Iterator[Server]:
     """A server for the length of a block. Afterwards its log must tell of no defect."""
-    server = Server(data, *options)
+    server = Server(data, *options, arguments=arguments)
     server.start()
     try:
         yield server

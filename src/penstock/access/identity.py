@@ -45,7 +45,9 @@ class Directory:
     """Who is who. `find` runs for every call: it answers from memory.
 
     What another process changes (a key revoked by a command while the server runs) is noticed
-    within a second, by a version number in the store.
+    within a second, by a version number in the store. A distant store is never asked by `find`,
+    which would hold up all other calls: somebody has to call `refresh` each second instead, and a
+    new key is known only then.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class Directory:
         cipher: Cipher,
         clock: Callable[[], Instant],
         randomness: random.Random | None = None,
+        distant: bool = False,
     ) -> None:
         """`randomness` makes ids and secrets; by default it is the system's."""
+        self._distant = distant
         self._store = store
         self._cipher = cipher
         self._clock = clock
@@ -69,13 +73,30 @@ class Directory:
 
         There are no temporary credentials yet, so whoever sends a session token is unknown.
         """
+        if self._distant:
+            return self._found.get(access_key_id) if session_token is None else None
         now = self._clock()
         if abs(now - self._checked_at) >= _CHECK_EVERY_MS:  # Clocks are set back, too.
-            self._refresh()
+            self.refresh()
             self._checked_at = now
         if session_token is not None:
             return None
         return self._found.get(access_key_id) or self._load(access_key_id)
+
+    def refresh(self) -> None:
+        """Look for what has changed; raises what the store raises, and then nothing is forgotten.
+
+        May be called from any thread.
+        """
+        version = self._store.version()
+        if version == self._version:
+            return
+        if self._distant:
+            every = self._store.keys()
+            self._found = {each.access_key_id: self._open(each) for each in every if each.active}
+        else:
+            self._found.clear()
+        self._version = version
 
     def create_account(self, name: str) -> AccountRecord:
         """A new account with a random id of twelve digits."""
@@ -117,13 +138,13 @@ class Directory:
                 user.account_id,
             )
         )
-        self._refresh()
+        self.refresh()
         return Credential(key_id, clear, _caller(key_id, user))
 
     def revoke_key(self, access_key_id: str) -> bool:
         """End a key for good, at once here; False if there is no such active key."""
         revoked = self._store.revoke_key(access_key_id, self._clock())
-        self._refresh()
+        self.refresh()
         return revoked
 
     def keys(self) -> list[KeyRecord]:
@@ -138,21 +159,18 @@ class Directory:
         """All users, oldest first."""
         return self._store.users()
 
-    def _refresh(self) -> None:
-        version = self._store.version()
-        if version != self._version:
-            self._found.clear()
-            self._version = version
-
     def _load(self, access_key_id: str) -> Credential | None:
         record = self._store.find_key(access_key_id)
         if record is None or not record.active:
             return None
-        sealed = base64.b64decode(record.encrypted_secret)
-        secret = self._cipher.decrypt(sealed, access_key_id.encode()).decode()
-        credential = Credential(access_key_id, secret, _caller(access_key_id, record))
-        self._found[access_key_id] = credential
+        credential = self._found[access_key_id] = self._open(record)
         return credential
+
+    def _open(self, record: KeyRecord) -> Credential:
+        sealed = base64.b64decode(record.encrypted_secret)
+        key_id = record.access_key_id
+        secret = self._cipher.decrypt(sealed, key_id.encode()).decode()
+        return Credential(key_id, secret, _caller(key_id, record))
 
     def _draw(self, alphabet: str, length: int) -> str:
         return "".join(self._random.choice(alphabet) for _ in range(length))

@@ -44,6 +44,10 @@ class InternalServiceError(ApiError):
     """A defect of ours; the text names only the request id."""
 
 
+class DatabaseUnavailable(InternalServiceError):
+    """The database is gone, full, locked or read-only; the same call may well succeed later."""
+
+
 class Throttled(ApiError):
     """The account's rate limit is used up; clients back off and retry."""
 

@@ -9,13 +9,13 @@ from penstock.clock import Clock
 from penstock.config import Settings
 from penstock.engine.plan import SYSTEM_TYPES
 from penstock.model.caller import Caller
-from penstock.model.errors import PipelineDeleted, PipelineNotFound
+from penstock.model.errors import DatabaseUnavailable, PipelineDeleted, PipelineNotFound
 from penstock.model.runtime import Pipeline
 from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Dispatcher
 from penstock.service.task_ids import TaskIds
 from penstock.service.writer import Writer
-from penstock.store.protocol import Reader, Store
+from penstock.store.protocol import Reader, Store, StoreUnavailable
 
 Answered = TypeVar("Answered")
 
@@ -53,8 +53,11 @@ class Context:
         """Ask the store, in a thread of its own, on a view of the last commit."""
 
         def ask() -> Answered:
-            with self.store.reader() as reader:
-                return question(reader)
+            try:
+                with self.store.reader() as reader:
+                    return question(reader)
+            except StoreUnavailable as error:
+                raise DatabaseUnavailable(str(error)) from error
 
         return await self.compute(ask)
 

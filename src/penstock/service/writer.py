@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from penstock.model.errors import InternalServiceError
+from penstock.model.errors import DatabaseUnavailable, InternalServiceError
 from penstock.model.times import Instant
 from penstock.service.core import Batch, Command, Core
 from penstock.service.faults import log_fault, log_outage
@@ -142,7 +142,7 @@ class Writer:
         self._log_loss(error, len(taken))
         for command, _, future in taken:
             if not future.done():
-                future.set_exception(InternalServiceError(str(error)))
+                future.set_exception(_for_callers(error))
             if isinstance(command, _Look):
                 self._look_later(command.queues, AFTER_A_LOSS_SECONDS)
         self._core.abandon()
@@ -165,3 +165,9 @@ class Writer:
             else:
                 future.set_result(outcome.value)
         batch.deliver()
+
+
+def _for_callers(error: Exception) -> InternalServiceError:
+    if isinstance(error, StoreUnavailable):
+        return DatabaseUnavailable(str(error))
+    return InternalServiceError(str(error))

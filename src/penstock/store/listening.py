@@ -16,7 +16,8 @@ from penstock.store.statements import load
 
 _SQL = load("postgres.sql", "postgres")
 _PROOF_SECONDS = 5.0
-_ACCOUNT_DIGITS = 12
+_PROOF = "listening"
+"""What words begin with that announce no queue."""
 
 
 class PostgresEar:
@@ -32,11 +33,7 @@ class PostgresEar:
     def hear(self) -> list[tuple[str, str]]:
         """The queues that were announced since."""
         heard = (word.partition(" ") for word in self.words())
-        return [
-            (account, group)
-            for account, _, group in heard
-            if len(account) == _ACCOUNT_DIGITS and account.isdigit()
-        ]
+        return [(account, group) for account, _, group in heard if account != _PROOF]
 
     def words(self) -> list[str]:
         """All that was said since, as it was said."""
@@ -65,7 +62,7 @@ def listen(url: str) -> PostgresEar:
     try:
         session.ask("LISTEN penstock")
         ear = PostgresEar(session.connection)
-        word = f"listening {session.connection.info.backend_pid}"
+        word = f"{_PROOF} {session.connection.info.backend_pid}"
         speaker = Session(connect(url))
         speaker.ask(_SQL["prove_listening"], {"word": word})
         speaker.close()

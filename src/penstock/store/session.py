@@ -4,6 +4,7 @@ Each statement that is waited for costs a journey to the database and back. Most
 nothing, so they are kept until something has to be waited for, and travel with that.
 """
 
+import logging
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.types.numeric import Int8BinaryDumper
 
-from penstock.store.protocol import StoreUnavailable
+from penstock.store.protocol import StoreUnavailable, UnsuitableDatabase
 
 CONNECT_SECONDS = 5
 _SETTINGS: Mapping[str, str] = {
@@ -24,8 +25,8 @@ _SETTINGS: Mapping[str, str] = {
     "jit": "off",
     "timezone": "UTC",
     # A server that stands still or was cut off amid a batch must not keep others off for ever.
-    "idle_in_transaction_session_timeout": "15s",
-    "lock_timeout": "20s",
+    "idle_in_transaction_session_timeout": "20s",
+    "lock_timeout": "30s",
     "statement_timeout": "60s",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -40,6 +41,9 @@ _TRANSPORT: Mapping[str, Any] = {
     "application_name": "penstock",
 }
 _MOST_PREPARED = 1_000
+
+# What it warns of, that it could not tidy up a connection that is lost, is told as an error anyhow.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
 Parameters = Mapping[str, object]
 
@@ -61,29 +65,36 @@ class _NumberDumper(Int8BinaryDumper):
 def connect(url: str) -> "psycopg.Connection[Any]":
     """A connection set up as Penstock needs it; transactions are begun by hand.
 
-    Raises `StoreUnavailable`, whose text never holds the password.
+    Raises `StoreUnavailable` or `UnsuitableDatabase`, whose texts never hold the password.
     """
+    said = _understand(url)
+    more = {name: value for name, value in _TRANSPORT.items() if name not in said}
+    connection = None
     try:
-        connection = psycopg.connect(url, autocommit=True, **_missing_of(url))
+        connection = psycopg.connect(url, autocommit=True, **more)
+        for name, value in _SETTINGS.items():
+            if f"{name}=" not in str(said.get("options")):
+                connection.execute(f"SET {name} = '{value}'", prepare=False)
     except psycopg.Error as error:
+        if connection is not None:
+            connection.close()
         raise StoreUnavailable(_reason(error)) from None
     connection.prepare_threshold = 0
     connection.prepared_max = _MOST_PREPARED
     connection.adapters.register_dumper(int, _NumberDumper)
     connection.adapters.register_dumper(bool, _FlagDumper)
-    try:
-        for name, value in _SETTINGS.items():
-            connection.execute(f"SET {name} = '{value}'", prepare=False)
-    except psycopg.Error as error:
-        connection.close()
-        raise StoreUnavailable(_reason(error)) from None
     return connection
 
 
-def _missing_of(url: str) -> dict[str, Any]:
-    """What the URL does not say itself."""
-    said = psycopg.conninfo.conninfo_to_dict(url)
-    return {name: value for name, value in _TRANSPORT.items() if name not in said}
+def _understand(url: str) -> dict[str, Any]:
+    """What the URL says; an error never quotes it."""
+    try:
+        return psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.Error:
+        raise UnsuitableDatabase(
+            "the database URL is not one that PostgreSQL's library understands; in its parts, "
+            "characters such as @ : / ? = % are written as %40 %3A %2F %3F %3D %25"
+        ) from None
 
 
 def _reason(error: psycopg.Error) -> str:

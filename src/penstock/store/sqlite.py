@@ -19,6 +19,9 @@ from penstock.store.transaction import SqlTransaction
 
 _SQL: Mapping[str, str] = load_statements("sqlite")
 _BUSY_SECONDS = 10.0
+_WRITER_BUSY_SECONDS = 1.0
+"""The loop stands still meanwhile. Who else writes (`penstock keys`, a backup) is done by then."""
+
 _CACHE_KIB = 16_384
 _CHECKPOINT_PAGES = 4_000
 """Four times SQLite's default: pages that every commit writes are copied back less often."""
@@ -54,6 +57,7 @@ class SqliteStore:
         self._durable = durable
         self._writer = connect(path, durable)
         migrate(self._writer, now)
+        self._writer.execute(f"PRAGMA busy_timeout = {int(_WRITER_BUSY_SECONDS * 1000)}")
         self._idle_readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._recent = RecentRows()
         self._foreign_commits = 0

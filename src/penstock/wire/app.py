@@ -31,6 +31,7 @@ from penstock.model.api import REQUESTS, PollForTaskAnswer, Request
 from penstock.model.caller import Caller
 from penstock.model.errors import (
     ApiError,
+    DatabaseUnavailable,
     InternalServiceError,
     SerializationFailed,
     UnknownOperation,
@@ -380,6 +381,12 @@ async def _respond(
 
 def _fit_to_show(error: Exception, call: _Call) -> ApiError:
     """The error as its caller may see it; of a defect no more than where the log tells of it."""
+    if isinstance(error, DatabaseUnavailable):
+        told = {"operation": call.operation, "request_id": call.request_id}
+        _log.error("call not carried out", reason=str(error), **told)
+        return InternalServiceError(
+            f"The service could not carry out request {call.request_id}; try again."
+        )
     if isinstance(error, ApiError) and type(error) is not InternalServiceError:
         return error
     # As text, because a renderer given the exception itself may show local variables, and with
