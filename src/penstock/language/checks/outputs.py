@@ -4,9 +4,11 @@ Source: guide, "Scheduling Pipelines", "Protecting Against Overwriting Data".
 """
 
 from penstock.language.checks.names import runtime_names
+from penstock.language.checks.places import INTERVALS, Places, misread_letters
 from penstock.language.checks.schedules import ends_after_one
 from penstock.language.checks.subject import Report, Subject
 from penstock.language.expressions import has_expression
+from penstock.language.periods import format_datetime
 from penstock.language.resolve import ResolvedObject
 from penstock.language.rules import Rule
 from penstock.language.wording import shorten
@@ -16,24 +18,52 @@ _PATHS = ("directoryPath", "filePath")
 
 def check_outputs(subject: Subject, report: Report) -> None:
     """Each S3DataNode that a repeating activity writes has a place for each interval."""
-    nodes: dict[str, None] = {}
+    nodes: dict[str, ResolvedObject] = {}
     for each, object_type in subject.typed():
-        if object_type.category == "activity" and _repeats(subject, each):
-            nodes.update(dict.fromkeys(each.refs("output")))
-    for reference in nodes:
+        schedule = subject.schedule_of(each)
+        if object_type.category == "activity" and schedule is not None and _repeats(subject, each):
+            for reference in each.refs("output"):
+                nodes.setdefault(reference, schedule)
+    places = Places(subject)
+    for reference, schedule in nodes.items():
         node = subject.resolved.objects.get(reference)
         if node is None or node.type != "S3DataNode":
             continue
         for key in _PATHS:
-            if key in node.fields and not _varies(subject, node, key):
-                shown = shorten(node.string(key) or "")
-                text = (
-                    f"{key!r}: each interval writes over what the last one left in {shown!r}; put "
-                    "the interval's time into it, such as "
-                    "#{format(@scheduledStartTime,'YYYY-MM-dd-HH-mm')}"
-                )
+            text = _fault(subject, node, key, schedule, places) if key in node.fields else None
+            if text is not None:
                 owner = subject.owner(node, key)
-                report.warning(owner, Rule.OVERWRITTEN_OUTPUT, text, key)
+                report.warning(owner, Rule.OVERWRITTEN_OUTPUT, f"{key!r}: {text}", key)
+
+
+def _fault(
+    subject: Subject,
+    node: ResolvedObject,
+    key: str,
+    writers_schedule: ResolvedObject,
+    places: Places,
+) -> str | None:
+    if not _varies(subject, node, key):
+        shown = repr(shorten(node.string(key) or ""))
+        return (
+            f"each interval writes over what the last one left in {shown}; "
+            "put the interval's time into it, such as "
+            "#{format(@scheduledStartTime,'YYYY-MM-dd-HH-mm')}"
+        )
+    shared = places.shared(node, key, subject.schedule_of(node) or writers_schedule)
+    if shared is None:
+        return None
+    place = "one place" if subject.tells_secret(shared.place) else repr(shorten(shared.place))
+    remedy = misread_letters(subject, node.strings(key)) or (
+        "put what tells them apart into it, such as "
+        "#{format(@scheduledStartTime,'YYYY-MM-dd-HH-mm')}, unless that is meant"
+    )
+    count = f"{shared.intervals}{' or more' if shared.intervals == INTERVALS else ''}"
+    return (
+        f"{count} intervals have {place}, such as those of {format_datetime(shared.first)} "
+        f"and {format_datetime(shared.second)}, and each writes over what the last one left "
+        f"there; {remedy}"
+    )
 
 
 def _repeats(subject: Subject, each: ResolvedObject) -> bool:

@@ -155,3 +155,8 @@ def ends_after_one(subject: Subject, schedule: ResolvedObject) -> bool:
 def start_of(subject: Subject, schedule: ResolvedObject) -> datetime | None:
     """The `startDateTime`, if it is known before any run."""
     return _moment(subject, schedule, "startDateTime")
+
+
+def end_of(subject: Subject, schedule: ResolvedObject) -> datetime | None:
+    """The `endDateTime`, if it is known before any run."""
+    return _moment(subject, schedule, "endDateTime")
