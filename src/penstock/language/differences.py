@@ -12,10 +12,10 @@ from typing import Literal
 from msgspec import Struct
 
 from penstock.language.catalogue import FieldType, fields_of_any_type, type_named
-from penstock.language.expressions import has_expression
 from penstock.language.periods import parse_datetime, parse_period
 from penstock.language.resolve import Resolved, objects_by_id, resolve_leniently
 from penstock.language.scope import ObjectScope
+from penstock.language.secrecy import MASK, is_hidden, secret_texts, spellings, strike_out
 from penstock.model.definition import (
     Definition,
     Field,
@@ -25,19 +25,15 @@ from penstock.model.definition import (
 )
 from penstock.model.errors import DefinitionError
 
-MASK = "********"
-"""What stands for a secret."""
-
 FIXED_SCHEDULE_FIELDS = ("period", "startDateTime", "startAt")
 """What says when the intervals of a Schedule begin, and so cannot change under running ones."""
 
 ORDERED_REFERENCES = frozenset({"input", "output"})
 """References whose order counts: INPUT1_STAGING_DIR is the first."""
 
-_SHORTEST_STRUCK_OUT = 4
-"""Shorter secrets would strike out parts of words; they are masked where they stand alone."""
-
 _encode = json.JSONEncoder(ensure_ascii=False).encode
+
+Texts = tuple[str, ...]
 
 Part = Literal["object", "parameter", "value"]
 
@@ -83,12 +79,7 @@ class _Comparison:
         self._only_forbidden = only_forbidden
         self._old, self._new = old, new
         self._before, self._after = objects_by_id(old), objects_by_id(new)
-        self._secrets = _secrets(old) | _secrets(new)
-        # Longer ones first, so that none is struck out in part only.
-        self._struck_out = sorted(
-            (each for each in self._secrets if len(each) >= _SHORTEST_STRUCK_OUT),
-            key=lambda each: (-len(each), each),
-        )
+        self._secrets = spellings({*secret_texts(old), *secret_texts(new)})
         self._resolved = resolve_leniently(old), resolve_leniently(new)
 
     def objects(self) -> Iterator[Change]:
@@ -167,14 +158,7 @@ class _Comparison:
         """Texts of a field or parameter of that name as JSON, with what is secret masked."""
         if key.startswith("*"):
             return tuple(_encode(MASK) for _ in texts)
-        return tuple(_encode(self._masked(text)) for text in texts)
-
-    def _masked(self, text: str) -> str:
-        if text in self._secrets:
-            return MASK
-        for secret in self._struck_out:
-            text = text.replace(secret, MASK)
-        return text
+        return tuple(_encode(strike_out(text, self._secrets)) for text in texts)
 
     def parameters(self) -> Iterator[Change]:
         """Declarations that came, went, or say something else."""
@@ -189,9 +173,17 @@ class _Comparison:
             for key in dict.fromkeys(keys):
                 was, now = _attribute(old, key), _attribute(new, key)
                 if was != now:
-                    name = parameter_id if key in ("default", "allowedValues") else key
-                    shown = self._texts(name, was), self._texts(name, now)
-                    yield Change("parameter", parameter_id, key, *shown)
+                    before_texts = self._attributes(parameter_id, key, was)
+                    after_texts = self._attributes(parameter_id, key, now)
+                    yield Change("parameter", parameter_id, key, before_texts, after_texts)
+
+    def _attributes(self, parameter_id: str, key: str, texts: Texts) -> Texts:
+        return tuple(
+            _encode(MASK)
+            if is_hidden(parameter_id, key, text)
+            else _encode(strike_out(text, self._secrets))
+            for text in texts
+        )
 
     def values(self) -> Iterator[Change]:
         """Values given to parameters."""
@@ -225,9 +217,6 @@ _START = (
 )
 
 
-Texts = tuple[str, ...]
-
-
 def _json(text: str) -> Texts:
     return (_encode(text),)
 
@@ -235,23 +224,6 @@ def _json(text: str) -> Texts:
 def _sides(texts: Texts, added: bool) -> tuple[Texts, Texts]:
     """Before and after of something that is on one side only."""
     return ((), texts) if added else (texts, ())
-
-
-def _secrets(definition: Definition) -> frozenset[str]:
-    """The texts of all fields and parameters whose names begin with `*`."""
-    found = {f.string_value for o in definition.pipeline_objects for f in o.fields if _star(f.key)}
-    found.update(v.string_value for v in definition.parameter_values if _star(v.id))
-    found.update(
-        attribute.string_value
-        for parameter in definition.parameter_objects
-        for attribute in parameter.attributes
-        if _star(parameter.id) and attribute.key in ("default", "allowedValues")
-    )
-    return frozenset(text for text in found if text and not has_expression(text))
-
-
-def _star(name: str) -> bool:
-    return name.startswith("*")
 
 
 def _known(resolved: Resolved, object_id: str, key: str) -> tuple[str, ...]:

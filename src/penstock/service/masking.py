@@ -17,35 +17,31 @@ from penstock.language.expressions.parser import parse
 from penstock.language.expressions.printing import print_template
 from penstock.language.expressions.tree import Name, Node, Template, walk
 from penstock.language.resolve import Resolved, ResolvedObject
-from penstock.model.definition import (
-    Definition,
-    Field,
-    ParameterAttribute,
-    ParameterObject,
-    ParameterValue,
-    PipelineObject,
+from penstock.language.secrecy import (
+    MASK,
+    SHORTEST_STRUCK_OUT,
+    masked_parameter,
+    secret_texts,
+    spellings,
+    strike_out,
 )
-
-MASK = "********"
-
-_SHORTEST_STRUCK_OUT = 4
-"""Shorter values would strike out parts of words; they are masked where they stand alone."""
+from penstock.model.definition import Definition, Field, ParameterValue, PipelineObject
 
 _WORD = re.compile(r"\w+")
 
 
 class Masker(Struct, frozen=True):
-    """`values` are the secrets themselves, `names` what they are called, without the `*`."""
+    """`values` are the secrets in all their spellings, longer ones first.
+
+    `names` is what they are called, without the `*`.
+    """
 
     values: tuple[str, ...]
     names: frozenset[str]
 
     def text(self, text: str) -> str:
         """A text with every secret value struck out."""
-        for value in self.values:
-            if value == text or len(value) >= _SHORTEST_STRUCK_OUT:
-                text = text.replace(value, MASK)
-        return text
+        return strike_out(text, self.values)
 
     def optional(self, text: str | None) -> str | None:
         """The same for a text that may be missing."""
@@ -97,23 +93,60 @@ class Masker(Struct, frozen=True):
 
 
 def masker_of(resolved: Resolved) -> Masker:
-    """The masker for what a compiled definition version runs."""
-    secrets = [
+    """The masker for what a compiled definition version runs.
+
+    A secret that cannot be struck out of another text, being short or evaluated itself, makes what
+    names it as secret as it is.
+    """
+    fields = [
         (key, field.string_value or "")
         for item in resolved.objects.values()
         for key, fields in item.fields.items()
         for field in fields
     ]
-    secrets += [(key, value) for key, values in resolved.parameters.items() for value in values]
-    return _masker(secrets)
+    given = [(key, value) for key, values in resolved.parameters.items() for value in values]
+    secrets = [(key, text) for key, text in (*fields, *given) if key.startswith("*")]
+    names = frozenset(key.removeprefix("*") for key, _ in secrets)
+    unstruck = {
+        key.removeprefix("*")
+        for key, text in secrets
+        if len(text) < SHORTEST_STRUCK_OUT or has_expression(text)
+    }
+    return Masker(
+        spellings(text for _, text in secrets), names | _telling(unstruck, [*fields, *given])
+    )
+
+
+def _telling(names: set[str], texts: Iterable[tuple[str, str]]) -> set[str]:
+    """Names of what names any of `names`, directly or by way of others."""
+    if not names:
+        return set()
+    named = [
+        (key.removeprefix("*"), set(_WORD.findall(text)))
+        for key, text in texts
+        if has_expression(text)
+    ]
+    found: set[str] = set()
+    grown = True
+    while grown:
+        more = {key for key, words in named if words & (names | found)} - found
+        found |= more
+        grown = bool(more)
+    return found
 
 
 def mask_definition(definition: Definition) -> Definition:
     """A definition fit to be shown."""
-    masker = _masker(_named_texts(definition))
+    secrets = list(_named(definition))
+    masker = Masker(
+        spellings(secret_texts(definition)), frozenset(key.removeprefix("*") for key in secrets)
+    )
     return Definition(
-        tuple(_masked_object(item, masker) for item in definition.pipeline_objects),
-        tuple(_masked_parameter(item, masker) for item in definition.parameter_objects),
+        tuple(
+            PipelineObject(item.id, item.name, tuple(masker.fields(item.fields, None)))
+            for item in definition.pipeline_objects
+        ),
+        tuple(masked_parameter(item, masker.values) for item in definition.parameter_objects),
         tuple(
             ParameterValue(v.id, MASK if v.id.startswith("*") else masker.text(v.string_value))
             for v in definition.parameter_values
@@ -121,46 +154,9 @@ def mask_definition(definition: Definition) -> Definition:
     )
 
 
-def _masked_object(item: PipelineObject, masker: Masker) -> PipelineObject:
-    return PipelineObject(item.id, item.name, tuple(masker.fields(item.fields, None)))
-
-
-def _masked_parameter(item: ParameterObject, masker: Masker) -> ParameterObject:
-    """Of a secret parameter the default is a secret too; what else it says is not."""
-    secret = item.id.startswith("*")
-    return ParameterObject(
-        item.id,
-        tuple(
-            ParameterAttribute(
-                a.key,
-                MASK if secret and a.key == "default" else masker.text(a.string_value),
-            )
-            for a in item.attributes
-        ),
-    )
-
-
-def _named_texts(definition: Definition) -> list[tuple[str, str]]:
-    texts = [
-        (field.key, field.string_value or "")
-        for item in definition.pipeline_objects
-        for field in item.fields
-    ]
-    texts += [(v.id, v.string_value) for v in definition.parameter_values]
-    texts += [
-        (item.id, a.string_value)
-        for item in definition.parameter_objects
-        for a in item.attributes
-        if a.key == "default"
-    ]
-    return texts
-
-
-def _masker(named_texts: Iterable[tuple[str, str]]) -> Masker:
-    """Longer values go first, so that none is struck out in part only."""
-    secrets = [(key, text) for key, text in named_texts if key.startswith("*")]
-    values = {text for _, text in secrets if text and not has_expression(text)}
-    return Masker(
-        tuple(sorted(values, key=lambda value: (-len(value), value))),
-        frozenset(key.removeprefix("*") for key, _ in secrets),
-    )
+def _named(definition: Definition) -> Iterable[str]:
+    """What is called secret, by the `*`."""
+    keys = [field.key for item in definition.pipeline_objects for field in item.fields]
+    keys += [parameter.id for parameter in definition.parameter_objects]
+    keys += [value.id for value in definition.parameter_values]
+    return (key for key in keys if key.startswith("*"))

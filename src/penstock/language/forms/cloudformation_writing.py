@@ -23,7 +23,7 @@ from penstock.language.forms.intrinsics import (
     names_in,
 )
 from penstock.language.forms.named import NamedDefinition
-from penstock.language.forms.unknowns import named, restored
+from penstock.language.forms.unknowns import named, restored, withheld
 from penstock.model.definition import Definition, Field, ParameterObject
 from penstock.model.errors import DefinitionError
 
@@ -72,9 +72,10 @@ class _Own(Restorable, frozen=True):
 def _restorable(definition: Definition) -> dict[str, _Own]:
     """The parameters that intrinsics can stand for again: unchanged, and without a value."""
     valued = {value.id for value in definition.parameter_values}
+    secrets = withheld(definition.parameter_objects)
     found = {}
     for parameter in definition.parameter_objects:
-        intrinsic = restored(parameter) if parameter.id not in valued else None
+        intrinsic = restored(parameter, secrets) if parameter.id not in valued else None
         if intrinsic is not None:
             found[parameter.id] = _Own(intrinsic[0], named(parameter).numeric, intrinsic[1])
     return found

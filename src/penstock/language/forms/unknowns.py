@@ -3,12 +3,15 @@
 `!Ref LogBucket` is `my_LogBucket`, `!GetAtt Queue.Arn` is `my_Queue_Arn`; whoever runs the
 definition gives them values. Each keeps its intrinsic in the attribute `cloudFormation`, and in
 `cloudFormationSections` the parts of the template that the intrinsic needs, so that a template
-can be written anew.
+can be written anew. The values of a secret (NoEcho) are in none of these: they stand in the
+attributes of its own parameter alone, from where they are put back (`withheld`).
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec.structs import replace
 
 from penstock.language.forms.embedding import Named
 from penstock.language.forms.intrinsics import (
@@ -33,6 +36,7 @@ _LONGEST_NAME = 60
 _NO_NAME = re.compile(r"\W+", re.ASCII)
 _SECRET_REFERENCE = re.compile(r"resolve:(secretsmanager|ssm-secure):")
 _NUMBER = "Double"
+_VALUES = ("Default", "AllowedValues")
 _LISTS = frozenset({"GetAZs", "Split", "Cidr"})
 _NAMELESS = frozenset({"Ref", "GetAtt", "ImportValue", "Condition"})
 
@@ -94,7 +98,7 @@ def declare(name: str, intrinsic: object, template: Template) -> ParameterObject
     secret, whose id begins with `*`.
     """
     declared = _declaration(intrinsic, template)
-    secret = _is_secret(intrinsic, template)
+    secret = is_secret(intrinsic, template)
     attributes = [ParameterAttribute("type", _type(declared))]
     if _is_list(intrinsic, declared):
         attributes.append(ParameterAttribute("isArray", "true"))
@@ -119,15 +123,16 @@ def _declaration(intrinsic: object, template: Template) -> Mapping[str, object]:
     return found or {}
 
 
-def _is_secret(intrinsic: object, template: Template) -> bool:
+def is_secret(intrinsic: object, template: Template) -> bool:
+    """Whether the value of an intrinsic is to be shown to nobody."""
     if _SECRET_REFERENCE.search(canonical(intrinsic)):
         return True
     declared = (template.parameter(name) for kind, name in names_in(intrinsic) if kind == "Ref")
-    return any(
-        text_of(each.get("NoEcho", False), "a parameter's NoEcho").lower() == "true"
-        for each in declared
-        if each is not None
-    )
+    return any(_no_echo(each) for each in declared if each is not None)
+
+
+def _no_echo(declared: Mapping[str, object]) -> bool:
+    return text_of(declared.get("NoEcho", False), "a parameter's NoEcho").lower() == "true"
 
 
 def _type(declared: Mapping[str, object]) -> str:
@@ -162,7 +167,10 @@ def _default(intrinsic: object, template: Template) -> list[str]:
 
 
 def needed_sections(intrinsic: object, template: Template) -> dict[str, dict[str, object]]:
-    """The declarations that an intrinsic needs to be read again: by section, then by name."""
+    """The declarations that an intrinsic needs to be read again: by section, then by name.
+
+    What a secret may be is left out of its declaration.
+    """
     sections = {
         "Ref": ("Parameters", template.parameters),
         "FindInMap": ("Mappings", template.mappings),
@@ -174,26 +182,66 @@ def needed_sections(intrinsic: object, template: Template) -> dict[str, dict[str
         kind, name = waiting.pop()
         section, declared = sections.get(kind, ("", {}))
         if name in declared and name not in needed.setdefault(section, {}):
-            needed[section][name] = declared[name]
+            needed[section][name] = _without_values(declared[name])
             waiting.extend(names_in(declared[name]) if kind == "Condition" else ())
     return {name: dict(sorted(found.items())) for name, found in sorted(needed.items()) if found}
 
 
-def restored(parameter: ParameterObject) -> tuple[object, Template] | None:
-    """The intrinsic that a parameter stands for, and what its template needs.
+def _without_values(declared: object) -> object:
+    if not isinstance(declared, dict) or "NoEcho" not in declared or not _no_echo(declared):
+        return declared
+    if default_of(declared) is None:
+        return {key: value for key, value in declared.items() if key != "AllowedValues"}
+    return {key: value for key, value in declared.items() if key not in _VALUES}
 
-    None for a parameter of one's own, and for one that was changed since it was read from a
-    template: what it then says would be lost.
+
+def withheld(parameters: Iterable[ParameterObject]) -> dict[str, dict[str, object]]:
+    """What `needed_sections` leaves out, by the template's name of each secret.
+
+    Taken from the parameters that stand for the secrets themselves.
     """
-    written = parameter.attribute(INTRINSIC)
+    found: dict[str, dict[str, object]] = {}
+    for parameter in parameters:
+        name, argument = function_of(_decoded(parameter.attribute(INTRINSIC))) or ("", None)
+        if parameter.id.startswith("*") and name == "Ref" and isinstance(argument, str):
+            found[argument] = _values_of(parameter)
+    return found
+
+
+def _values_of(parameter: ParameterObject) -> dict[str, object]:
+    by_key: dict[str, list[object]] = {"default": [], "allowedValues": []}
+    for each in parameter.attributes:
+        by_key.get(each.key, []).append(each.string_value)
+    values: dict[str, object] = {}
+    if by_key["default"]:
+        values["Default"] = ",".join(map(str, by_key["default"]))
+    if by_key["allowedValues"]:
+        values["AllowedValues"] = by_key["allowedValues"]
+    return values
+
+
+def _decoded(text: str | None) -> object:
+    """JSON as `canonical` writes it, numbers as their text; None for anything else."""
     try:
-        intrinsic = json.loads(written or "", parse_int=str, parse_float=str)
-        sections = json.loads(parameter.attribute(SECTIONS) or "{}", parse_int=str, parse_float=str)
+        decoded: object = json.loads(text or "", parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
         return None
+    return decoded
+
+
+def restored(
+    parameter: ParameterObject, secrets: Mapping[str, Mapping[str, object]]
+) -> tuple[object, Template] | None:
+    """The intrinsic that a parameter stands for, and what its template needs.
+
+    `secrets` is what `withheld` found. None for a parameter of one's own, and for one that was
+    changed since it was read from a template: what it then says would be lost.
+    """
+    intrinsic = _decoded(parameter.attribute(INTRINSIC))
+    sections = _decoded(parameter.attribute(SECTIONS) or "{}")
     if not isinstance(sections, dict):
         return None
-    template = template_of(sections)
+    template = _completed(template_of(sections), secrets)
     if not isinstance(intrinsic, str) and function_of(intrinsic) is None:
         return None
     try:
@@ -201,6 +249,15 @@ def restored(parameter: ParameterObject) -> tuple[object, Template] | None:
     except (DefinitionError, RecursionError):
         return None
     return (intrinsic, template) if unchanged else None
+
+
+def _completed(template: Template, secrets: Mapping[str, Mapping[str, object]]) -> Template:
+    """The template with the values of its secrets."""
+    parameters = {
+        name: {**declared, **secrets.get(name, {})} if isinstance(declared, dict) else declared
+        for name, declared in template.parameters.items()
+    }
+    return replace(template, parameters=parameters)
 
 
 def template_of(sections: Mapping[str, object]) -> Template:
