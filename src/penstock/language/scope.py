@@ -20,6 +20,7 @@ from penstock.language.expressions import (
     evaluate,
     evaluate_to_strings,
 )
+from penstock.language.expressions.budget import VALUES_PER_STEP
 from penstock.language.expressions.functions import FUNCTIONS
 from penstock.language.resolve import Resolved, ResolvedObject
 from penstock.language.wording import did_you_mean
@@ -53,7 +54,8 @@ class ObjectScope:
     With `runtime_known` false (a component, which is no run yet) a runtime field that is not given
     is an error; otherwise one that is not set yet is the empty string.
 
-    What is given must not change during the scope's life: evaluated fields are remembered.
+    What is given must not change during the scope's life: evaluated fields and parameters are
+    remembered.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class ObjectScope:
         self._passed_on: Mapping[str, RuntimeValue] | None = None
         self.budget: Final = Budget()
         self._evaluated: Final[dict[str, Sequence[Value]]] = {}
+        self._given: Final[dict[str, Sequence[Value]]] = {}
 
     def knowing(self, runtime: Mapping[str, RuntimeValue]) -> "ObjectScope":
         """The same with more, or other, runtime fields, its node too."""
@@ -136,6 +139,7 @@ class ObjectScope:
                 f"not over {len(path) - 1}"
             )
         targets = self._targets(path[:-1], budget)
+        budget.charge(len(targets))
         known: list[Sequence[Value]] = []
         for target in targets:
             values = target._name(path[-1], trail, budget)
@@ -301,6 +305,7 @@ class ObjectScope:
                     values.extend(evaluate(field.string_value or "", context))
         except ExpressionError as error:
             raise _elsewhere(error, key, f"{key!r} of {self._object.id!r}") from None
+        budget.charge(len(values) // VALUES_PER_STEP)
         return [typed(value, kind) for value in values]
 
     def _parameter(self, name: str, trail: _Trail, budget: Budget) -> Sequence[Value] | None:
@@ -308,6 +313,12 @@ class ObjectScope:
         found = name if name in parameters else f"*{name}"
         if found not in parameters:
             return None
+        if found not in self._given:
+            # Its names are this object's, whichever field it is used in: once is enough.
+            self._given[found] = self._evaluate_parameter(found, trail, budget)
+        return self._given[found]
+
+    def _evaluate_parameter(self, found: str, trail: _Trail, budget: Budget) -> Sequence[Value]:
         here = ("parameter", found)
         if here in trail:
             raise DefinitionError(f"the parameter {found!r} refers to itself")
@@ -315,10 +326,11 @@ class ObjectScope:
         kind = self._resolved.parameter_types.get(found, "String").lower()
         values: list[Value] = []
         try:
-            for text in parameters[found]:
+            for text in self._resolved.parameters[found]:
                 values.extend(evaluate(text, context))
         except ExpressionError as error:
             raise _elsewhere(error, found, f"the parameter {found!r}") from None
+        budget.charge(len(values) // VALUES_PER_STEP)
         return [typed(value, kind) for value in values]
 
 

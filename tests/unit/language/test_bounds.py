@@ -16,8 +16,12 @@ from penstock.language.scope import ObjectScope
 from penstock.model.errors import DefinitionError
 
 
-def resolved(*objects: dict[str, object]) -> Resolved:
-    return resolve(from_cli({"objects": list(objects)}))
+def resolved(*objects: dict[str, object], **rest: object) -> Resolved:
+    return resolve(from_cli({"objects": list(objects), **rest}))
+
+
+def spent(budget: Budget) -> int:
+    return budgets.LARGEST_WORK - budget.left
 
 
 class Counting:
@@ -62,13 +66,13 @@ def test_what_an_evaluation_makes_is_paid_for_before_it_is_made() -> None:
     context = Counting(1000)
     with pytest.raises(ExpressionError, match="too large"):
         evaluate("#{a + '" + "y" * 2_000 + "'}", context)
-    assert budgets.LARGEST_WORK - context.budget.left <= 3 * budgets.LARGEST_RESULT
+    assert spent(context.budget) <= 3 * budgets.LARGEST_RESULT // budgets.CHARACTERS_PER_STEP
 
 
 def test_functions_cost_more_than_values() -> None:
     context = Counting(1)
     evaluate("#{day(makeDate(2000, 1, 1))}", context)
-    assert budgets.LARGEST_WORK - context.budget.left == 2 * budgets.COST_OF_A_CALL
+    assert spent(context.budget) == 2 * budgets.COST_OF_A_CALL
 
 
 def test_a_long_pattern_is_paid_for() -> None:
@@ -93,13 +97,54 @@ def test_fields_that_multiply_over_references_share_one_budget() -> None:
     scope = ObjectScope(laughing(6, 8), "n0")
     with pytest.raises(DefinitionError, match="too large"):
         scope.values("my_")
-    assert budgets.LARGEST_WORK - scope.budget.left <= 4 * budgets.LARGEST_RESULT
+    assert spent(scope.budget) <= 4 * budgets.LARGEST_RESULT // budgets.CHARACTERS_PER_STEP
+
+
+def test_parameters_that_multiply_are_evaluated_once_each() -> None:
+    texts = {f"my_{n}": f"#{{my_{n + 1}}}#{{my_{n + 1}}}" for n in range(30)}
+    scope = ObjectScope(resolved({"id": "A"}, values={**texts, "my_30": ""}), "A")
+    assert evaluate("#{my_0}" * 10, scope) == [""]
+    assert spent(scope.budget) <= 2 * 30 + 10 + 2 * 30  # names, and what little is made
+
+
+def test_parameters_that_lead_to_fields_that_lead_to_parameters_are_evaluated_once_each() -> None:
+    fields = {f"myField{n}": f"#{{my_{n + 1}}}#{{my_{n + 1}}}" for n in range(14)}
+    values = {f"my_{n}": f"#{{myField{n}}}#{{next.myField{n}}}" for n in range(14)}
+    world = resolved(
+        {"id": "A", "next": {"ref": "B"}, **fields},
+        {"id": "B", "next": {"ref": "A"}, **fields},
+        values={**values, "my_14": ""},
+    )
+    scope = ObjectScope(world, "A")
+    assert scope.values("myField0") == [""]
+    # Two objects, and the first one as an object that is referred to.
+    assert spent(scope.budget) <= 3 * 14 * (2 + 2 + 3 * 2)
+
+
+def test_parameters_that_grow_end_in_an_error() -> None:
+    texts = {f"my_{n}": f"#{{my_{n + 1}}}#{{my_{n + 1}}}" for n in range(30)}
+    scope = ObjectScope(resolved({"id": "A"}, values={**texts, "my_30": "ha"}), "A")
+    with pytest.raises(DefinitionError, match="too large"):
+        evaluate("#{my_0}", scope)
+    assert spent(scope.budget) <= 4 * budgets.LARGEST_RESULT // budgets.CHARACTERS_PER_STEP
+
+
+@pytest.mark.parametrize(
+    "text", ["#{my_ * my_ * myNone}", "#{-(my_ * my_) * myNone}", "#{day(my_ * my_) * myNone}"]
+)
+def test_work_that_leaves_nothing_is_paid_for(text: str) -> None:
+    fields = {f"my_{n}": text for n in range(30)}
+    world = resolved({"id": "A", "my_": ["1"] * 400, "myNone": [], **fields})
+    scope = ObjectScope(world, "A")
+    with pytest.raises(DefinitionError, match=r"take more than|too large"):
+        any(scope.values(f"my_{n}") for n in range(30))
+    assert spent(scope.budget) <= 2 * budgets.LARGEST_WORK
 
 
 def test_the_fields_of_one_object_share_one_budget() -> None:
     big = {f"my_{n}": "#{my_x}#{my_x}" for n in range(2000)}
     scope = ObjectScope(resolved({"id": "A", **big, "my_x": ["x"] * 300}), "A")
-    with pytest.raises(DefinitionError, match="the object's expressions make more than"):
+    with pytest.raises(DefinitionError, match="the object's expressions take more than"):
         any(scope.values(f"my_{n}") == [] for n in range(2000))
 
 
@@ -107,7 +152,7 @@ def test_paths_that_fan_out_are_paid_for() -> None:
     everyone = [{"ref": str(n)} for n in range(90)]
     world = resolved(*({"id": str(n), "all": everyone, "my_": "x"} for n in range(90)))
     text = "#{" + "all.all.my_ + " * 1000 + "''}"
-    with pytest.raises(ExpressionError, match=r"make more than|too large"):
+    with pytest.raises(ExpressionError, match=r"take more than|too large"):
         evaluate(text, ObjectScope(world, "0"))
 
 
@@ -121,7 +166,7 @@ def test_a_parent_of_thousands_of_fields_has_no_effect_on_one_field_of_a_child()
     scope = ObjectScope(world, "A")
     with pytest.raises(DefinitionError, match="over more than 30 steps"):
         evaluate("#{of.my_0}", scope)
-    assert budgets.LARGEST_WORK - scope.budget.left < 10_000
+    assert spent(scope.budget) < 1_000
 
 
 # --- depth -----------------------------------------------------------------------------------

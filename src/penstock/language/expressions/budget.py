@@ -1,8 +1,10 @@
 """What evaluation may cost: counted, so that a hostile text ends in an error, and soon.
 
-Two counts. An *evaluation* of one text may make so much. A *budget* is shared by all evaluations
-that belong together, those of the fields that its names lead to included; it also counts how deep
-they stand in one another, since each level takes some of the interpreter's own stack.
+Two counts. An *evaluation* of one text may make so many characters and values. A *budget* is shared
+by all evaluations that belong together, those of the fields that its names lead to included: it has
+steps, each of about a microsecond, so that all of them together end within some tenths of a second.
+It also counts how deep they stand in one another, since each level takes some of the interpreter's
+own stack.
 """
 
 from penstock.model.errors import DefinitionError
@@ -10,14 +12,23 @@ from penstock.model.errors import DefinitionError
 LARGEST_RESULT = 1024 * 1024
 """Characters and values that one evaluation may make, intermediate ones counted."""
 
-LARGEST_WORK = 16 * LARGEST_RESULT
-"""The same for all evaluations on one budget: what the fields of one object may cost together."""
+LARGEST_WORK = 256 * 1024
+"""Steps of all evaluations on one budget: what the fields of one object may cost together.
+
+Following a name is one, and so is an operator on two values.
+"""
+
+CHARACTERS_PER_STEP = 64
+"""So many characters are copied as quickly as a name is followed."""
+
+VALUES_PER_STEP = 4
+"""So many values are looked at or put together as quickly."""
 
 DEEPEST_EVALUATION = 80
 """Levels of expressions within expressions, over all fields that lead to one another."""
 
-COST_OF_A_CALL = 8
-"""A function takes that many times as long as a plain value."""
+COST_OF_A_CALL = 2
+"""Steps of a function."""
 
 
 class Budget:
@@ -29,12 +40,12 @@ class Budget:
         self.left = LARGEST_WORK
         self.depth = 0
 
-    def charge(self, cost: int) -> None:
+    def charge(self, steps: int) -> None:
         """Take some; raises DefinitionError when there is not enough left."""
-        self.left -= cost
+        self.left -= steps
         if self.left < 0:
             raise DefinitionError(
-                f"the object's expressions make more than {LARGEST_WORK} characters and values"
+                f"the object's expressions take more than {LARGEST_WORK} steps to evaluate"
             )
 
     def enter(self, levels: int) -> None:
@@ -50,7 +61,7 @@ class Budget:
         if self.left < 0:
             self.charge(0)
 
-    def leave(self, levels: int, cost: int) -> None:
-        """End it, and pay for it: what one evaluation may cost is bounded in itself."""
+    def leave(self, levels: int, made: int) -> None:
+        """End it, and pay for what it made, which is bounded in itself."""
         self.depth -= levels
-        self.left -= cost
+        self.left -= made // CHARACTERS_PER_STEP

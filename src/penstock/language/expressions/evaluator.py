@@ -10,7 +10,13 @@ from datetime import datetime
 from itertools import product
 from typing import Protocol
 
-from penstock.language.expressions.budget import COST_OF_A_CALL, LARGEST_RESULT, Budget
+from penstock.language.expressions.budget import (
+    CHARACTERS_PER_STEP,
+    COST_OF_A_CALL,
+    LARGEST_RESULT,
+    VALUES_PER_STEP,
+    Budget,
+)
 from penstock.language.expressions.errors import ExpressionError, Fault
 from penstock.language.expressions.functions import WITH_ARTICLE, call, kind_of
 from penstock.language.expressions.parser import LARGEST_INTEGER, OPENING, parse
@@ -111,6 +117,7 @@ class _Evaluation:
             joined = "".join(single)
             single.clear()
             self._charge(0, self._size(results, joined, added))
+            self._work(0, len(results) * len(added) // VALUES_PER_STEP)
             results = [before + joined + after for before in results for after in added]
         end = "".join(single)
         if results == [""]:
@@ -143,6 +150,7 @@ class _Evaluation:
                 return self._negation(node)
 
     def _name(self, node: Name) -> Sequence[Value]:
+        self._work(node.at, 1)
         try:
             values = self._context.lookup(node.path)
         except ExpressionError:
@@ -152,12 +160,17 @@ class _Evaluation:
         if values is None:
             raise Fault(node.at, f"there is no field or parameter {'.'.join(node.path)!r} here")
         self._charge(node.at, len(values))
+        self._work(node.at, len(values) // VALUES_PER_STEP)
         return [value if isinstance(value, _VALUES) else str(value) for value in values]
 
     def _call(self, node: Call) -> Sequence[Value]:
         # By `map`, and not by a comprehension, which would be one more level of the stack.
         arguments = list(map(self.node, node.arguments))
-        self._charge(node.at, math.prod(map(len, arguments)) * COST_OF_A_CALL)
+        calls = math.prod(map(len, arguments))
+        # A pattern is read anew with each date.
+        longest = max([len(v) for a in arguments for v in a if isinstance(v, str)], default=0)
+        self._charge(node.at, calls)
+        self._work(node.at, calls * (COST_OF_A_CALL + longest // CHARACTERS_PER_STEP))
         results: list[Value] = []
         try:
             for chosen in product(*arguments):
@@ -180,6 +193,7 @@ class _Evaluation:
                 + _characters(results) * len(added)
                 + _characters(added) * len(results),
             )
+            self._work(step.at, 1 + len(results) * len(added))
             try:
                 results = [operate(step.operator, a, b) for a in results for b in added]
             except DefinitionError as error:
@@ -189,6 +203,7 @@ class _Evaluation:
     def _negation(self, node: Negation) -> Sequence[Value]:
         values = self.node(node.operand)
         self._charge(node.at, len(values))
+        self._work(node.at, len(values))
         try:
             return [negate(value) for value in values]
         except DefinitionError as error:
@@ -198,6 +213,12 @@ class _Evaluation:
         self.left -= cost
         if self.left < 0:
             raise Fault(at, f"the result is too large: more than {LARGEST_RESULT} characters")
+
+    def _work(self, at: int, steps: int) -> None:
+        try:
+            self._context.budget.charge(steps)
+        except DefinitionError as error:
+            raise Fault(at, str(error)) from error
 
 
 def _characters(values: Sequence[Value]) -> int:
