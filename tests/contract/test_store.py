@@ -492,6 +492,31 @@ def test_what_a_deactivation_and_a_failure_took_down(unit: Transaction):
     assert [each.key for each in unit.cascaded(1, "@A")] == [4]
 
 
+def test_history_is_read_backwards_page_by_page(unit: Transaction):
+    lines = [
+        HistoryEvent(1, "", None, None, 1, "CREATE", "", "ann"),
+        HistoryEvent(1, "A", 0, 1, 2, "RUNNING"),
+        HistoryEvent(2, "A", 0, 1, 3, "RUNNING"),
+        HistoryEvent(1, "A", 10, 1, 4, "RUNNING"),
+        HistoryEvent(1, "A", None, None, 5, "SET_STATUS", "PAUSE", "ann"),
+        HistoryEvent(1, "B", 0, None, 6, "FAILED", "so it is"),
+    ]
+    for line in lines:
+        unit.record(line)
+
+    def page(component=None, start=None, before=2**62, limit=9) -> list[HistoryEvent]:
+        return [line.event for line in unit.lines_before(1, component, start, before, limit)]
+
+    own = [line for line in lines if line.pipeline == 1]
+    assert page() == own[::-1]
+    assert page("A") == [lines[4], lines[3], lines[1]]
+    assert page("A", 10) == [lines[3]]
+    assert page("C") == []
+    first = unit.lines_before(1, None, None, 2**62, 2)
+    assert [line.event for line in first] == [lines[5], lines[4]]
+    assert page(before=first[-1].key, limit=2) == [lines[3], lines[1]]
+
+
 def test_history_is_kept_in_order_by_object(unit: Transaction):
     lines = [HistoryEvent(1, "A", 0, k, 100 - k, "RUNNING", str(k)) for k in range(3)]
     for line in lines:

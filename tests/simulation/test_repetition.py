@@ -147,7 +147,7 @@ TIMELESS = {
     "wait": {"waiter", "pipeline", "target", "missing"},
     "timer": {"kind", "subject"},
     "component": {"pipeline", "id", "open", "paused", "health"},
-    "event": {"key", "pipeline", "component", "attempt", "what", "detail"},
+    "event": {"key", "pipeline", "component", "attempt", "what", "detail", "user_name"},
 }  # fmt: skip
 """Columns that a leap leaves alone. A new column belongs here, or into shift.sql; and if it tells
 how an unfinished thing stands, into the portrait of `repetition`."""

@@ -137,7 +137,11 @@ class Timer(Struct, frozen=True):
 
 
 class HistoryEvent(Struct, frozen=True):
-    """One line of an object's history: append-only, for people and for audit."""
+    """One line of an object's history: append-only, for people and for audit.
+
+    A pipeline's own lines have the component ''. `user_name` is who gave the command, if it was
+    one; '' for what happened by itself.
+    """
 
     pipeline: int
     component: str
@@ -146,6 +150,7 @@ class HistoryEvent(Struct, frozen=True):
     at: Instant
     what: str
     detail: str = ""
+    user_name: str = ""
 
 
 class TaskKey(Struct, frozen=True, array_like=True):

@@ -71,6 +71,13 @@ class RangeState(Struct, frozen=True):
     failed_start: Instant | None
 
 
+class HistoryLine(Struct, frozen=True):
+    """A line of history and its key; of one pipeline, a later line has a greater key."""
+
+    key: int
+    event: HistoryEvent
+
+
 class Reader(Protocol):
     """Questions that change nothing."""
 
@@ -103,6 +110,20 @@ class Reader(Protocol):
     def history(
         self, pipeline: int, component: str, start: Instant | None
     ) -> list[HistoryEvent]: ...
+    def lines_before(
+        self,
+        pipeline: int,
+        component: str | None,
+        start: Instant | None,
+        before: int,
+        limit: int,
+    ) -> list[HistoryLine]:
+        """A page of history, the latest line (greatest key) first.
+
+        Of a whole pipeline, of a component with its instances, or, with `start`, of one instance.
+        """
+        ...
+
     def latest_run(self, pipeline: int) -> Instant | None:
         """The latest interval start of all instances."""
         ...

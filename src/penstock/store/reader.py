@@ -19,7 +19,7 @@ from penstock.model.runtime import (
     Wait,
 )
 from penstock.model.times import Instant
-from penstock.store.protocol import RangeState, Selection, Task
+from penstock.store.protocol import HistoryLine, RangeState, Selection, Task
 from penstock.store.statements import Dialect, load
 
 PAGES: Mapping[Selection, str] = {
@@ -138,6 +138,24 @@ class SqlReader(ABC):
         else:
             rows = self._all("history", {**parameters, "start": start})
         return [HistoryEvent(*row) for row in rows]
+
+    def lines_before(
+        self,
+        pipeline: int,
+        component: str | None,
+        start: Instant | None,
+        before: int,
+        limit: int,
+    ) -> list[HistoryLine]:
+        parameters: dict[str, object] = {"pipeline": pipeline, "before": before, "limit": limit}
+        if component is None:
+            rows = self._all("lines_before", parameters)
+        elif start is None:
+            rows = self._all("lines_of_component_before", {**parameters, "component": component})
+        else:
+            parameters |= {"component": component, "start": start}
+            rows = self._all("lines_of_instance_before", parameters)
+        return [HistoryLine(row[0], HistoryEvent(*row[1:])) for row in rows]
 
     def latest_run(self, pipeline: int) -> Instant | None:
         latest: Instant | None = self._value("latest_run", {"pipeline": pipeline})

@@ -232,18 +232,18 @@ SELECT min(due_at) FROM timer;
 
 -- name: record
 -- Adds a line to an object's history.
-INSERT INTO event (pipeline, component, start, attempt, at, what, detail)
-VALUES (:pipeline, :component, :start, :attempt, :at, :what, :detail);
+INSERT INTO event (pipeline, component, start, attempt, at, what, detail, user_name)
+VALUES (:pipeline, :component, :start, :attempt, :at, :what, :detail, :user_name);
 
 -- name: history
 -- The history of one instance, oldest first.
-SELECT pipeline, component, start, attempt, at, what, detail FROM event
+SELECT pipeline, component, start, attempt, at, what, detail, user_name FROM event
 WHERE pipeline = :pipeline AND component = :component AND start = :start
 ORDER BY key;
 
 -- name: history_of_component
 -- The history of one component as such, oldest first.
-SELECT pipeline, component, start, attempt, at, what, detail FROM event
+SELECT pipeline, component, start, attempt, at, what, detail, user_name FROM event
 WHERE pipeline = :pipeline AND component = :component AND start IS NULL
 ORDER BY key;
 

@@ -1,5 +1,26 @@
 -- What the console shows: newest first, in pages, and never more than a page asks for.
 
+-- name: lines_before
+-- A page of a pipeline's history, the latest line (greatest key) first.
+SELECT key, pipeline, component, start, attempt, at, what, detail, user_name FROM event
+WHERE pipeline = :pipeline AND key < :before
+ORDER BY key DESC
+LIMIT :limit;
+
+-- name: lines_of_component_before
+-- The same of a component and all its instances.
+SELECT key, pipeline, component, start, attempt, at, what, detail, user_name FROM event
+WHERE pipeline = :pipeline AND component = :component AND key < :before
+ORDER BY key DESC
+LIMIT :limit;
+
+-- name: lines_of_instance_before
+-- The same of one instance.
+SELECT key, pipeline, component, start, attempt, at, what, detail, user_name FROM event
+WHERE pipeline = :pipeline AND component = :component AND start = :start AND key < :before
+ORDER BY key DESC
+LIMIT :limit;
+
 -- name: pipelines_before
 -- A page of an account's living pipelines, the newest first.
 SELECT * FROM pipeline
