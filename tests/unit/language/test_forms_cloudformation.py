@@ -262,6 +262,66 @@ def test_conditions_choose_entries_by_defaults():
     assert fields == (Field("a", "1"), Field("c", ref_value="A"))
 
 
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "default"),
+    [
+        ({"Fn::If": ["IsProd", "x", NO_VALUE]}, "#{my_If_IsProd}", "x"),
+        ({"Fn::If": ["IsProd", NO_VALUE, "x"]}, "#{my_If_IsProd}", None),
+        ({"Fn::If": ["IsProd", "AWS::NoValue", "x"]}, "#{my_If_IsProd}", "AWS::NoValue"),
+        (
+            {"Fn::Join": ["-", ["a", {"Fn::If": ["IsProd", "b", NO_VALUE]}]]},
+            "#{my_Join_IsProd}",
+            "a-b",
+        ),
+    ],
+)
+def test_a_value_that_may_be_absent_is_a_parameter(value: object, text: str, default: str | None):
+    definition = read(value, Conditions=CONDITIONS)
+    (parameter,) = definition.parameter_objects
+    assert definition.pipeline_objects[0].string("k") == text
+    assert parameter.attribute("default") == default
+    written = to_cloudformation(NamedDefinition(definition, "api"))
+    assert read_definition(write_json(written)) == definition
+    assert json.dumps(value) in json.dumps(written)
+
+
+def test_what_defaults_decide_for_good_is_said():
+    document = template(
+        {"Fn::If": ["IsProd", {"Key": "a", "StringValue": "1"}, NO_VALUE]},
+        {"Fn::If": ["Never", {"Key": "b", "StringValue": "1"}, NO_VALUE]},
+        {"Key": "type", "StringValue": {"Ref": "Env"}},
+        {"Key": "k", "StringValue": {"Fn::Sub": "#{my${Env}}"}},
+        Conditions=CONDITIONS,
+    )
+    (pipeline,) = read_pipelines(json.dumps(document))
+    entry, kind, name = pipeline.left_out
+    assert entry.startswith('!If ["IsProd"')
+    assert "object 'A', Fields[0]" in entry
+    assert kind == (
+        "!Ref Env at object 'A', Fields[2] ('type'), 'StringValue': the template's defaults have "
+        "decided it, which is 'prod'"
+    )
+    assert name.startswith("!Sub #{my${Env}} at object 'A', Fields[3] ('k')")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"Key": "type", "StringValue": {"Ref": "Hidden"}},
+        {"Key": "k", "StringValue": {"Fn::Sub": "#{my${Hidden}}"}},
+        {"Key": "k", "RefValue": {"Fn::Sub": "${Hidden}-x"}},
+    ],
+)
+def test_a_secret_is_not_taken_where_all_would_see_it(field: dict[str, Any]):
+    hidden = {"Hidden": {"Type": "String", "NoEcho": True, "Default": "sesame"}}
+    with pytest.raises(DefinitionError, match="is a secret") as caught:
+        read_definition(json.dumps(template(field, Parameters=hidden)))
+    assert "sesame" not in str(caught.value)
+
+
 YAML_TEMPLATE = """
 AWSTemplateFormatVersion: 2010-09-09
 Parameters:

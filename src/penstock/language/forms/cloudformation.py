@@ -18,7 +18,8 @@ from penstock.language.forms.intrinsics import (
 )
 from penstock.language.forms.named import NamedDefinition
 from penstock.language.forms.shapes import list_of, mapping_of, text_of
-from penstock.language.forms.unknowns import Unknowns, template_of, words_in
+from penstock.language.forms.unknowns import Unknowns, is_secret, template_of, words_in
+from penstock.language.wording import shorten
 from penstock.model.api import Tag
 from penstock.model.definition import (
     Definition,
@@ -78,31 +79,40 @@ def _pipeline(
     label: str, properties: Mapping[str, object], template: Template, others: list[str]
 ) -> NamedDefinition:
     reader = _Reader(template, properties)
+    definition = reader.definition()
     unknown = sorted(key for key in properties if key not in _PROPERTIES)
-    name = reader.known(properties.get("Name"))
+    name = reader.known(properties.get("Name"), "Name")
     left_out = [f"{key} of the resource" for key in others]
     left_out += [f"the property {key}" for key in unknown]
     if name is None and "Name" in properties:
         left_out.append(f"the name {shown(properties['Name'])}, which the template does not decide")
     tags = list(reader.tags())
     left_out += [each for each in tags if isinstance(each, str)]
+    description = reader.known(properties.get("Description"), "Description") or ""
+    activate = reader.switch(properties.get("Activate"))
     return NamedDefinition(
-        definition=reader.definition(),
+        definition=definition,
         form="cloudformation",
         label=label,
         name=name,
-        description=reader.known(properties.get("Description")) or "",
+        description=description,
         tags=tuple(each for each in tags if isinstance(each, Tag)),
-        activate=reader.switch(properties.get("Activate")),
-        left_out=tuple(left_out),
+        activate=activate,
+        left_out=(*left_out, *reader.decided),
     )
 
 
 class _Reader:
-    """Reads one resource's properties; keeps the parameters that its intrinsics become."""
+    """Reads one resource's properties.
+
+    Keeps the parameters that its intrinsics become, and in `decided` what defaults have decided
+    for good: there the definition has no place for the intrinsic.
+    """
 
     def __init__(self, template: Template, properties: Mapping[str, object]) -> None:
         self._properties = properties
+        self.decided: list[str] = []
+        self._template = template
         self._static = Resolver(template)
         self._defaults = Resolver(template, with_defaults=True)
         self._unknowns = Unknowns(template, words_in(properties))
@@ -134,7 +144,7 @@ class _Reader:
     def _field(self, members: Mapping[str, object], where: str) -> Field:
         key = self._literal(members, "Key", where)
         where = f"{where} ({key!r})"
-        given = [name for name in ("StringValue", "RefValue") if self._given(members, name, where)]
+        given = self._given(members, where)
         if len(given) != 1:
             raise DefinitionError(f"{where}: exactly one of 'StringValue' and 'RefValue' is needed")
         if given == ["RefValue"]:
@@ -157,23 +167,36 @@ class _Reader:
         A definition is none the worse for that.
         """
         for each, where in self._members(self._properties, "PipelineTags"):
-            key, value = self.known(each.get("Key")), self.known(each.get("Value"))
+            key, value = (self.known(each.get(part), where) for part in ("Key", "Value"))
             if key is None or value is None:
                 missing = shown(each.get("Value" if value is None else "Key"))
                 yield f"the tag {key or where!r}: {missing}, which the template does not decide"
             else:
                 yield Tag(key, value)
 
-    def known(self, value: object) -> str | None:
+    def known(self, value: object, where: str) -> str | None:
         """A property's text, by the template's defaults where need be; None if it is unknown."""
-        if value is None or is_no_value(value):
+        if value is None or is_no_value(value) or is_secret(value, self._template):
             return None
-        return literal(self._defaults.text(value, "the pipeline's properties"))
+        known = literal(self._static.text(value, where))
+        return known if known is not None else self._by_default(value, where)
 
     def switch(self, value: object) -> bool | None:
         """A boolean property; None if it is not given, or not known."""
-        known = self.known(value)
+        known = self.known(value, "Activate")
         return None if known is None else known.lower() == "true"
+
+    def _by_default(self, value: object, where: str) -> str | None:
+        """What the template's defaults make of a value, for good; None if they do not decide it."""
+        known = literal(self._defaults.text(value, where))
+        if known is not None:
+            self._decide(value, where, f", which is {shorten(repr(known))}")
+        return known
+
+    def _decide(self, value: object, where: str, outcome: str = "") -> None:
+        self.decided.append(
+            f"{shown(value)} at {where}: the template's defaults have decided it{outcome}"
+        )
 
     def _members(
         self, members: Mapping[str, object], key: str, where: str = ""
@@ -197,6 +220,7 @@ class _Reader:
         chosen = self._static.chosen(value, where)
         if chosen is value:
             chosen = self._defaults.chosen(value, where)
+            self._decide(value, where)
         if chosen is value:
             raise DefinitionError(
                 f"{where}: which part of {shown(value)} applies is not known; give the parameters "
@@ -204,11 +228,14 @@ class _Reader:
             )
         return chosen
 
-    def _given(self, members: Mapping[str, object], key: str, where: str) -> bool:
-        value = members.get(key)
-        with_no_value = isinstance(value, dict) and "AWS::NoValue" in str(value)
-        chosen = self._chosen(value, f"{where}, {key}") if with_no_value else value
-        return chosen is not None and not is_no_value(chosen)
+    def _given(self, members: Mapping[str, object], where: str) -> list[str]:
+        """Which of the two kinds of value a field has; of a pair of `If`s, the one that applies."""
+        names = [each for each in ("StringValue", "RefValue") if members.get(each) is not None]
+        if len(names) == 2:
+            chosen = {name: self._chosen(members[name], f"{where}, {name}") for name in names}
+        else:
+            chosen = {name: self._static.chosen(members[name], where) for name in names}
+        return [name for name in names if not is_no_value(chosen[name])]
 
     def _literal(self, members: Mapping[str, object], key: str, where: str) -> str:
         """A member where no expression may stand."""
@@ -221,16 +248,26 @@ class _Reader:
         if not isinstance(value, dict | str):
             return text_of(value, where)
         pieces = self._static.text(value, where)
-        if literal(pieces) is None:
-            pieces = self._defaults.text(value, where)
         known = literal(pieces)
+        if known is not None:
+            return known
+        self._refuse_secret(value, where)
+        known = self._by_default(value, where)
         if known is None:
+            pieces = self._defaults.text(value, where)
             missing = next(piece for piece in pieces if isinstance(piece, Unknown))
             raise DefinitionError(
                 f"{where}: {shown(missing.intrinsic)} has no value in the template, and no "
                 "parameter can stand here; write the value out, or give it a Default"
             )
         return known
+
+    def _refuse_secret(self, value: object, where: str) -> None:
+        if is_secret(value, self._template):
+            raise DefinitionError(
+                f"{where}: {shown(value)} is a secret, and here, where no parameter can stand, "
+                "everybody would see it; write something else"
+            )
 
     def _text(self, members: Mapping[str, object], key: str, where: str) -> str:
         """A member in which parameters may stand."""
@@ -240,13 +277,12 @@ class _Reader:
         if isinstance(value, str) and not may_be_dynamic(value):
             return value
         where = f"{where}, {key!r}"
-        with_no_value = isinstance(value, dict) and "AWS::NoValue" in str(value)
-        chosen = self._chosen(value, where) if with_no_value else value
-        pieces = self._static.text(chosen, where)
+        pieces = self._static.text(value, where)
         try:
             embed(pieces, _anything)
         except DefinitionError as error:
-            known = literal(self._defaults.text(chosen, where))
+            self._refuse_secret(value, where)
+            known = self._by_default(value, where)
             if known is None:
                 raise DefinitionError(f"{where}: {error}") from error
             return known

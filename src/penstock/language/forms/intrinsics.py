@@ -163,6 +163,8 @@ class Resolver:
         """A value as a list of texts; None if its length is not known."""
         if isinstance(value, list):
             chosen = [self.chosen(each, where) for each in value]
+            if any(_may_be_absent(each) for each in chosen):
+                return None
             return [self.text(each, where) for each in chosen if not is_no_value(each)]
         name, argument = function_of(value) or ("", None)
         if name == "Ref" and isinstance(argument, str):
@@ -234,8 +236,6 @@ class Resolver:
                 branch = self.chosen(value, where)
                 if branch is not value:
                     return self.text(branch, where)
-                if NO_VALUE in _arguments(argument, 3, where_within):
-                    raise DefinitionError(f"{where}: whether there is a value is not known")
                 return unknown
             case "Base64":
                 plain = literal(self.text(argument, where_within))
@@ -389,6 +389,14 @@ def _unless_broken(pieces: Pieces | None, unknown: Pieces) -> Pieces:
         return unknown
     broken = len(pieces) > 1 and any("{{resolve:" in p for p in pieces if isinstance(p, str))
     return unknown if broken else pieces
+
+
+def _may_be_absent(value: object) -> bool:
+    """Whether an `If` that nothing has decided yet may come to no value."""
+    name, argument = function_of(value) or ("", None)
+    if name != "If" or not isinstance(argument, list):
+        return False
+    return any(is_no_value(each) or _may_be_absent(each) for each in argument[1:])
 
 
 def _arguments(argument: object, count: int, where: str) -> list[object]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from penstock.language.forms.embedding import Named
 from penstock.language.forms.intrinsics import (
+    NO_VALUE,
     Resolver,
     Template,
     canonical,
@@ -86,7 +87,8 @@ def readable_name(intrinsic: object) -> str:
     elif name in _NAMELESS:
         words = [canonical(argument)]
     else:
-        words = [name, *dict.fromkeys(found for _, found in names_in(intrinsic))]
+        told = (found for _, found in names_in(intrinsic) if found != NO_VALUE["Ref"])
+        words = [name, *dict.fromkeys(told)]
     readable = _NO_NAME.sub("_", "_".join(words)).strip("_")
     return _PREFIX + readable[:_LONGEST_NAME].rstrip("_")
 
