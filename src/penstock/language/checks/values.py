@@ -24,6 +24,7 @@ LONGEST_SCHEDULE = Period(3, "year")
 
 _TEMPLATE = re.compile(r"\$\{[^}]{1,100}\}")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*")
+_DECIMAL = re.compile(r"\s*[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,3})?\s*")
 _COUNT_AND_UNIT = re.compile(r"\s*([0-9]{1,8})(\s*)([A-Za-z]+)\s*")
 
 _SHORT_UNITS = {"min": "minute", "h": "hour", "hr": "hour", "d": "day", "w": "week", "wk": "week"}
@@ -160,10 +161,8 @@ def named(limit: str) -> str:
 
 
 def _is_decimal(text: str) -> bool:
-    try:
-        return len(text) < 100 and math.isfinite(float(text))
-    except ValueError:
-        return False
+    # `float` also reads `1_000`, digits of any script, `nan` and `inf`, which nobody else does.
+    return _DECIMAL.fullmatch(text) is not None and math.isfinite(float(text))
 
 
 def _datetime_fault(text: str) -> str | None:
