@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 from msgspec import Struct
 
+from penstock.language.wording import shorten
+
 if TYPE_CHECKING:
     from penstock.model.definition import Finding
 
@@ -141,7 +143,7 @@ def _property(text: str) -> str:
 
 def _about(finding: "Finding") -> str:
     """The text after the object's id; control characters would play tricks on a terminal."""
-    text = f"{finding.object_id}: {finding.text}" if finding.object_id else finding.text
+    text = f"{shorten(finding.object_id)}: {finding.text}" if finding.object_id else finding.text
     return re.sub(r"[^\S\n ]|[\x00-\x09\x0b-\x1f\x7f-\x9f]", " ", text)
 
 

@@ -40,7 +40,7 @@ def test_a_good_definition_has_no_findings():
             ),
             {"id": "In", "type": "s3datanode", "filePath": "s3://i/#{@scheduledStartTime}"},
             {"id": "Out", "type": "S3DataNode", "directoryPath": "#{myPlace}/out", "myX": "y"}
-            | {"myPlace": "s3://o/#{format(@scheduledEndTime, 'YYYY')}"},
+            | {"myPlace": "s3://o/#{format(@scheduledEndTime, 'YYYYMMddHHmm')}"},
             {
                 "id": "Alarm",
                 "type": "SnsAlarm",

@@ -1,6 +1,7 @@
 """Warnings: what is allowed and yet probably not meant, or better done in another way."""
 
 from functools import cache
+from typing import NamedTuple
 
 from penstock.language.catalogue import FieldType, ObjectType, all_types, fields_of_any_type
 from penstock.language.checks.subject import Report, Subject, type_of
@@ -23,13 +24,41 @@ _OTHER_USE = "so it has no effect: refer to it"
 
 def check_advice(subject: Subject, report: Report) -> None:
     """What stands beside what, what is old, what means nothing, what nobody uses."""
+    missed = _missed(subject, report)
     for each in subject.resolved.objects.values():
         object_type = type_of(each)
         if object_type is not None:
             _check_type(each, object_type, report)
         if object_type is not None or each.type is None:
             _check_own_fields(each, object_type, report)
-        _check_use(subject, each, report)
+        if each.id not in missed.ids and not (object_type and missed.takes(object_type)):
+            _check_use(subject, each, report)
+
+
+class _Missed(NamedTuple):
+    """What references that are wrong would lead to, were they right."""
+
+    ids: frozenset[str]
+    kinds: frozenset[str]
+
+    def takes(self, object_type: ObjectType) -> bool:
+        """Whether an object of that type may be meant by one of them."""
+        return any(object_type.is_kind(kind) for kind in self.kinds)
+
+
+def _missed(subject: Subject, report: Report) -> _Missed:
+    ids: set[str] = set()
+    kinds: set[str] = set()
+    for object_id, key in report.fields_with(Rule.WRONG_KIND, Rule.MISSING_OBJECT):
+        each = subject.resolved.objects.get(object_id)
+        field_type = fields_of_any_type().get(key)
+        if each is None or field_type is None or field_type.kind != "reference":
+            continue
+        meant = set(each.strings(key)) & subject.objects.keys()
+        ids |= meant
+        if not meant:
+            kinds.update(field_type.to)
+    return _Missed(frozenset(ids), frozenset(kinds - {"*"}))
 
 
 def _check_type(each: ResolvedObject, object_type: ObjectType, report: Report) -> None:

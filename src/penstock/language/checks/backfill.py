@@ -10,6 +10,7 @@ from penstock.language.checks.subject import Report, Subject
 from penstock.language.periods import add_periods, format_datetime
 from penstock.language.resolve import ResolvedObject
 from penstock.language.rules import Rule
+from penstock.language.wording import shorten
 from penstock.model.errors import DefinitionError
 from penstock.model.times import to_datetime
 
@@ -32,10 +33,10 @@ def check_backfill(subject: Subject, report: Report) -> None:
     for owner, start in warned:
         # The first two sentences are the original's, which people may search their logs for.
         text = (
-            f"{owner} has 'failureAndRerunMode' field set to 'cascade' and you are about to create "
-            f"a backfill with scheduleStartTime {format_datetime(start)}. This can result in rapid "
-            "creation of pipeline objects in case of failures. Try a short time range first, or "
-            "set 'failureAndRerunMode' to 'none' until the past is done"
+            f"{shorten(owner)} has 'failureAndRerunMode' field set to 'cascade' and you are about "
+            f"to create a backfill with scheduleStartTime {format_datetime(start)}. This can "
+            "result in rapid creation of pipeline objects in case of failures. Try a short time "
+            "range first, or set 'failureAndRerunMode' to 'none' until the past is done"
         )
         report.warning(owner, Rule.CASCADE_BACKFILL, text, "failureAndRerunMode")
 

@@ -216,9 +216,8 @@ class _Names:
                         return None
                     following[reference] = at
             if not following:
-                unset = any(is_unset_field(target, key) for target in targets.values())
-                text = self._no_reference(list(targets.values()), key)
-                return _Wrong(text, unset=unset)
+                is_unset = any(is_unset_field(target, key) for target in targets.values())
+                return _Wrong(self._no_reference(list(targets.values()), key), unset=is_unset)
             targets = following
         if any(self._knows(target, path[-1]) for target in targets.values()):
             return None
@@ -239,7 +238,7 @@ class _Names:
         """What to say of a name that an object does not know; None if it does."""
         if self._knows(each, name):
             return None
-        where = "" if each is origin else f" at {each.id!r}"
+        where = "" if each is origin else f" at {shorten(each.id)!r}"
         if name.startswith("@"):
             guess = did_you_mean(self._subject.guesser.nearest(name, _runtime_names()))
             return _Wrong(f"there is no runtime field {name!r}{where}.{guess}")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from penstock.language.checks.subject import Fault, Report, Subject
 from penstock.language.resolve import ResolvedObject
 from penstock.language.rules import Rule
+from penstock.language.wording import shorten
 
 WAITING_KEYS = ("dependsOn", "input", "precondition")
 """Fields by which an object waits for what it refers to; by `output` it is the other way round."""
@@ -99,12 +100,12 @@ def _from_smallest(cycle: Cycle) -> Cycle:
 
 
 def _way(cycle: Cycle) -> str:
-    steps = [object_id + arrow for object_id, arrow in cycle]
+    steps = [shorten(object_id) + arrow for object_id, arrow in cycle]
     if len(steps) > LONGEST_WAY:
         half = LONGEST_WAY // 2
         left_out = f"… ({len(steps) - 2 * half} more) … "
         steps = [*steps[:half], left_out, *steps[-half:]]
-    return "".join(steps) + cycle[0][0]
+    return "".join(steps) + shorten(cycle[0][0])
 
 
 def _staging_faults(subject: Subject, each: ResolvedObject) -> Iterator[Fault]:
@@ -116,8 +117,8 @@ def _staging_faults(subject: Subject, each: ResolvedObject) -> Iterator[Fault]:
         if node is None or node.type != "S3DataNode" or "directoryPath" in node.fields:
             continue
         text = (
-            f"'stage' is true, so the output {reference!r} needs 'directoryPath' (what the command "
-            "leaves in ${OUTPUT1_STAGING_DIR} goes there); give it one instead of 'filePath', or "
-            "set 'stage' to false"
+            f"'stage' is true, so the output {shorten(reference)!r} needs 'directoryPath' (what "
+            "the command leaves in ${OUTPUT1_STAGING_DIR} goes there); give it one instead of "
+            "'filePath', or set 'stage' to false"
         )
         yield Fault(Rule.STAGING, text, "output")

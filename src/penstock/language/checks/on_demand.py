@@ -8,7 +8,7 @@ from penstock.language.checks.subject import Report, Subject
 from penstock.language.checks.values import ON_DEMAND_PERIOD, named
 from penstock.language.resolve import DEFAULT_ID, ResolvedObject
 from penstock.language.rules import Rule
-from penstock.language.wording import listed
+from penstock.language.wording import listed, shorten
 
 
 def check_on_demand(subject: Subject, report: Report) -> None:
@@ -42,9 +42,9 @@ def _check_styles(
         owner = subject.owner(each, "scheduleType") if style else each.id
         given = repr(style) if style else "'timeseries' (as none is given)"
         text = (
-            f"'scheduleType' is {given} here but 'ondemand' for {witness.id!r}: a pipeline runs on "
-            'demand as a whole or not at all; give "scheduleType": "ondemand" to Default and '
-            "to no other object"
+            f"'scheduleType' is {given} here but 'ondemand' for {shorten(witness.id)!r}: a "
+            'pipeline runs on demand as a whole or not at all; give "scheduleType": "ondemand" to '
+            "Default and to no other object"
         )
         report.error(owner, Rule.ON_DEMAND, text, "scheduleType")
 
@@ -66,8 +66,8 @@ def _check_schedules(subject: Subject, on_demand: list[ResolvedObject], report: 
         schedule = subject.resolved.objects.get(reference)
         if schedule is not None and subject.known_text(schedule, "period") != ON_DEMAND_PERIOD:
             text = (
-                f"the schedule {reference!r} means nothing, since the pipeline runs on demand; "
-                "take it out, or give 'scheduleType' the value 'cron' or 'timeseries'"
+                f"the schedule {shorten(reference)!r} means nothing, since the pipeline runs "
+                "on demand; take it out, or give 'scheduleType' the value 'cron' or 'timeseries'"
             )
             report.warning(user, Rule.MEANINGLESS_FIELD, text, "schedule")
 

@@ -1,9 +1,10 @@
 """Parameters: declared well, with values that their declarations allow, and of use."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 
-from penstock.language.catalogue import FieldType
+from penstock.language.catalogue import FieldType, fields_of_any_type
 from penstock.language.checks.names import names_in
 from penstock.language.checks.subject import Fault, Report, Subject
 from penstock.language.checks.values import named, value_fault
@@ -30,6 +31,7 @@ _NUMBERS = {
     "integer": FieldType(kind="integer", presence="optional"),
     "double": FieldType(kind="double", presence="optional"),
 }
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BOOLEANS = ("optional", "isArray")
 
 
@@ -155,14 +157,14 @@ def _advice(
             yield Fault(Rule.PARAMETER, text, key)
     if bare not in used and parameter.id not in used:
         text = (
-            f"nothing uses the parameter: write #{{{parameter.id}}} where its value belongs, or "
-            "take it out"
+            f"nothing uses the parameter: write #{{{shorten(parameter.id)}}} where its value "
+            "belongs, or take it out"
         )
         yield Fault(Rule.UNUSED_PARAMETER, text)
     elif shadow is not None:
         text = (
-            f"{shadow!r} has a field of that name, and there #{{{bare}}} means the field; give one "
-            "of them another name"
+            f"{shorten(shadow)!r} has a field of that name, and there #{{{bare}}} means the field; "
+            "give one of them another name"
         )
         yield Fault(Rule.SHADOWED_PARAMETER, text)
 
@@ -202,7 +204,22 @@ def _used_names(subject: Subject) -> frozenset[str]:
     ]
     for values in subject.resolved.parameters.values():
         texts.extend(filter(has_expression, values))
-    return frozenset(name.path[0] for text in texts for name in names_in(subject, text))
+    used = {name.path[0] for text in texts for name in names_in(subject, text)}
+    declared = {each.id.removeprefix("*") for each in subject.definition.parameter_objects}
+    # What is misspelt, or stands where nothing can be read, is meant and has its own error.
+    for text in texts:
+        if isinstance(subject.template(text), ExpressionError):
+            words = _WORD.findall(text)
+            used.update(word for word in words if word in declared or is_user_field(word))
+    unknown = used - declared - fields_of_any_type().keys() - _own_fields(subject)
+    for name in sorted(unknown):
+        guess = subject.guesser.nearest(name, declared) if not name.startswith(("@", "*")) else None
+        used.update(filter(None, [guess]))
+    return frozenset(used)
+
+
+def _own_fields(subject: Subject) -> set[str]:
+    return {key for each in subject.resolved.objects.values() for key in each.own}
 
 
 def _check_missing(

@@ -99,8 +99,9 @@ def _hive_copy(subject: Subject, each: ResolvedObject) -> Found:
             formats = _types(subject, node, "dataFormat")
             if node.type == "DynamoDBDataNode" and formats - {"DynamoDBExportDataFormat"}:
                 text = (
-                    f"{key!r}: {node.id!r} has a 'dataFormat' of type {listed(sorted(formats))}; "
-                    "a HiveCopyActivity takes DynamoDBExportDataFormat, or none"
+                    f"{key!r}: {shorten(node.id)!r} has a 'dataFormat' of type "
+                    f"{listed(sorted(formats))}; a HiveCopyActivity takes "
+                    "DynamoDBExportDataFormat, or none"
                 )
                 yield "warning", Fault(Rule.DOUBTFUL_VALUE, text, key)
 
@@ -138,8 +139,9 @@ def _staged_tables(subject: Subject, each: ResolvedObject) -> Found:
         for node in _targets(subject, each, key):
             if node.type == "S3DataNode" and "dataFormat" not in node.fields:
                 text = (
-                    f"{key!r}: {node.id!r} has no 'dataFormat', so its staged table has no "
-                    "columns; refer to a CSV or TSV with 'column's there, or set 'stage' to false"
+                    f"{key!r}: {shorten(node.id)!r} has no 'dataFormat', so its staged table "
+                    "has no columns; refer to a CSV or TSV with 'column's there, or set 'stage' to "
+                    "false"
                 )
                 yield "warning", Fault(Rule.STAGING, text, key)
 

@@ -15,7 +15,7 @@ from penstock.language.periods import (
 )
 from penstock.language.resolve import ResolvedObject
 from penstock.language.rules import Rule
-from penstock.language.wording import also_at
+from penstock.language.wording import also_at, shorten
 from penstock.model.errors import DefinitionError
 
 SCHEDULED_CATEGORIES = frozenset({"activity", "data_node", "resource"})
@@ -109,7 +109,7 @@ def _check_rollups(subject: Subject, each: ResolvedObject, most: int, report: Re
             if count > most:
                 text = (
                     f"{key!r}: one interval of this object ({own}) waits for {count} of "
-                    f"{reference!r} ({period}), more than the {most} of the limit "
+                    f"{shorten(reference)!r} ({period}), more than the {most} of the limit "
                     f"{named('rollups')}; put a step between them, say of a day"
                 )
                 report.error(each.id, Rule.TOO_MANY_ROLLUPS, text, key)

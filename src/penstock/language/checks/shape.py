@@ -66,7 +66,9 @@ def _exceeds(count: int, limit: int | None) -> bool:
 
 
 def _name_faults(each: PipelineObject, limits: Limits) -> Iterator[Fault]:
-    for what, text in (("id", each.id), ("name", each.name)):
+    # A name that is not given is the id, and has the id's faults.
+    names = [("id", each.id), *([("name", each.name)] if each.name != each.id else [])]
+    for what, text in names:
         if text.startswith("@"):
             problem = (
                 f"the {what} {shorten(text)!r} begins with '@', which is kept for the service; "

@@ -237,6 +237,16 @@ class Report:
             return rule.value in self._rules
         return any(each.rule == rule for each in self._found.get(object_id, ()))
 
+    def fields_with(self, *rules: Rule) -> list[tuple[str, str]]:
+        """Objects and fields of which such a thing was reported so far."""
+        names = {rule.value for rule in rules}
+        return [
+            (object_id, finding.field)
+            for object_id, findings in self._found.items()
+            for finding in findings
+            if finding.rule in names and finding.field is not None
+        ]
+
     def findings(self, order: Iterable[str] = ()) -> Findings:
         """All that was reported, by object in the order given, then what else there is."""
         ids = [object_id for object_id in dict.fromkeys(order) if object_id in self._found]
