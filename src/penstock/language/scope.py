@@ -7,12 +7,13 @@ references (`input.directoryPath`), over `parent` to the object's component, and
 the object that refers to this one. Source: guide, "Expressions".
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import islice
 from typing import Final
 
-from penstock.language.catalogue import FieldType, nearest, type_named
+from penstock.language.catalogue import FieldType, all_types, nearest, type_named
 from penstock.language.expressions import (
     Budget,
     ExpressionError,
@@ -148,7 +149,7 @@ class ObjectScope:
                 known.append(values)
         if known:
             return [value for values in known for value in values]
-        if path[0] == "node" and any(t.is_unset_field(path[-1]) for t in targets):
+        if path[0] == "node" and self._is_known_anywhere(path[-1], budget):
             # An alarm serves many objects. It had better tell what it knows of this one than fail.
             return [""]
         return None
@@ -169,10 +170,24 @@ class ObjectScope:
                 if len(following) > MOST_TARGETS:
                     raise DefinitionError(f"the path leads to more than {MOST_TARGETS} objects")
             if scopes and not known:
+                if path[0] == "node" and self._may_be_reference(scopes, key, budget):
+                    return ()
                 raise DefinitionError(_no_reference(scopes, key))
             budget.charge(len(following))
             scopes = following
         return scopes
+
+    def _may_be_reference(self, scopes: Sequence["ObjectScope"], key: str, budget: Budget) -> bool:
+        """Whether other objects have a reference of that name, and these nothing."""
+        given = any(key in scope._object.fields for scope in scopes)
+        return not given and self._is_known_anywhere(key, budget)
+
+    def _is_known_anywhere(self, name: str, budget: Budget) -> bool:
+        """Whether any type or any object has a field of that name; else it is misspelt."""
+        if name in _ALWAYS_RUNTIME or name in _names_of_all_types():
+            return True
+        budget.charge(len(self._resolved.objects))
+        return any(name in each.fields for each in self._resolved.objects.values())
 
     def _step(self, key: str) -> Sequence["ObjectScope"] | None:
         """The scopes that a path's first name leads to."""
@@ -243,18 +258,16 @@ class ObjectScope:
     def _is_runtime(self, name: str) -> bool:
         return is_runtime_field(self._object, name)
 
-    def is_unset_field(self, name: str) -> bool:
-        """Whether the object's type has a field that the object does not give."""
-        return is_unset_field(self._object, name)
-
     def unknown(self, path: tuple[str, ...]) -> str:
         """What to say of a path that leads nowhere, with the name that may have been meant."""
         if len(path) == 1:
             return self._unknown_name(path[0])
         targets = self._targets(path[:-1], Budget())
         owners = _named(targets)
-        names = (name for target in targets for name in target._names())
-        guess = did_you_mean(nearest(path[-1], islice(names, _MOST_COMPARED)))
+        names: Iterable[str] = (name for target in targets for name in target._names())
+        if not targets:
+            names = _names_of_all_types()
+        guess = did_you_mean(nearest(path[-1], islice(names, 2 * _MOST_COMPARED)))
         return f"there is no field {path[-1]!r} at {owners}.{guess}"
 
     def _unknown_name(self, name: str) -> str:
@@ -429,6 +442,12 @@ _ALWAYS_RUNTIME = frozenset(
 _ALWAYS_DATES = frozenset(
     "@scheduledStartTime @scheduledEndTime @actualStartTime @actualEndTime".split()
 )
+
+
+@cache
+def _names_of_all_types() -> dict[str, None]:
+    """The names of all fields that any type has, as an ordered set."""
+    return {name: None for each in all_types().values() for name in each.fields}
 
 
 def type_of_field(resolved_object: ResolvedObject, key: str) -> FieldType | None:

@@ -134,7 +134,8 @@ def test_parameters_that_grow_end_in_an_error() -> None:
 )
 def test_work_that_leaves_nothing_is_paid_for(text: str) -> None:
     fields = {f"my_{n}": text for n in range(30)}
-    world = resolved({"id": "A", "my_": ["1"] * 400, "myNone": [], **fields})
+    none = {"id": "myNone", "optional": "true"}
+    world = resolved({"id": "A", "my_": ["1"] * 400, **fields}, parameters=[none])
     scope = ObjectScope(world, "A")
     with pytest.raises(DefinitionError, match=r"take more than|too large"):
         any(scope.values(f"my_{n}") for n in range(30))

@@ -40,6 +40,7 @@ WORLD = resolved(
     },
     {"id": "File", "type": "S3DataNode", "filePath": "#{myBucket}/#{id}"},
     {"id": "Out", "type": "DynamoDBDataNode", "tableName": "t", "readThroughputPercent": "0.50"},
+    {"id": "Machine", "type": "Ec2Resource", "instanceType": "m1"},
     {"id": "Alarm", "type": "SnsAlarm", "message": "#{node.name}", "subject": "s", "topicArn": "t"},
     parameters=[
         {"id": "myPort", "type": "Integer", "default": "80"},
@@ -242,13 +243,51 @@ def test_an_error_in_another_field_says_where():
         assert "in '*myZ' of 'B': there is no field or parameter 'nope'" in str(caught.value)
 
 
-def test_only_a_node_may_lack_what_its_type_has():
+@pytest.mark.parametrize(
+    "name",
+    [
+        "attemptTimeout",
+        "directoryPath",  # of other types
+        "command",
+        "s3Key",
+        "hostname",
+        "@healthStatus",
+        "myTwo",  # of another object
+        "precondition.s3Key",
+        "dependsOn.output.filePath",
+        "input.pipelineLogUri",
+    ],
+)
+def test_of_a_node_nothing_is_told_that_it_lacks(name: str):
+    machine = ObjectScope(WORLD, "Machine", RUN)
+    alarm = ObjectScope(WORLD, "Alarm", RUN, node=machine)
+    assert evaluate_to_strings(f"[#{{node.{name}}}]", alarm) == ["[]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("comand", "there is no field 'comand' at 'Machine'."),
+        ("@helthStatus", "there is no field '@helthStatus' at 'Machine'."),
+        ("mySome", "there is no field 'mySome' at 'Machine'."),
+        ("inputs.directoryPath", "there is no reference 'inputs' at 'Machine'."),
+        ("input.directryPath", "'directryPath' at the objects it leads to. Did you mean 'direc"),
+        ("instanceType.name", "'instanceType' of 'Machine' is a text and no reference"),
+    ],
+)
+def test_what_no_object_has_is_misspelt(name: str, problem: str):
+    alarm = ObjectScope(WORLD, "Alarm", RUN, node=ObjectScope(WORLD, "Machine", RUN))
+    with pytest.raises(DefinitionError) as caught:
+        evaluate(f"#{{node.{name}}}", alarm)
+    assert problem in str(caught.value)
+
+
+def test_only_a_node_may_lack_something():
     alarm = ObjectScope(WORLD, "Alarm", node=COPY)
     assert evaluate_to_strings("[#{node.attemptTimeout}]", alarm) == ["[]"]
     assert evaluate("#{node.input.dataFormat + 'x'}", alarm) == ["x"]
-    for text in ("#{node.nonsense}", "#{node.directoryPath}"):
-        with pytest.raises(DefinitionError, match="there is no field"):
-            evaluate(text, alarm)
+    with pytest.raises(DefinitionError, match="there is no field"):
+        evaluate("#{node.nonsense}", alarm)
     # Elsewhere nothing is made of nothing: rm -r #{output.directoryPath}/*
     for text in ("#{attemptTimeout}", "#{input.dataFormat}"):
         with pytest.raises(DefinitionError, match="there is no field"):
