@@ -19,7 +19,7 @@ def sqlite(tmp_path: Path) -> Opener:
 
 @pytest.fixture
 def postgres(database: str) -> Opener:
-    return lambda: PostgresStore(database, 0)
+    return lambda: PostgresStore(database, 0, guarded=False)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

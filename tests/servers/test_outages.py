@@ -1,4 +1,4 @@
-"""A database that is gone, read-only, full or locked: calls are told so, and all goes on by itself."""
+"""A database that is gone, read-only, full or locked: calls are told so, and all goes on later."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def writer_of(server: Embedded) -> sqlite3.Connection:
 
 
 def test_a_file_that_another_process_has_locked(embedded, tmp_path):
-    server, caller = embedded
+    _, caller = embedded
     made(caller, "before")
     holder = sqlite3.connect(tmp_path / "data" / DATABASE_FILE, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")

@@ -14,7 +14,7 @@ from penstock.store.protocol import StoreUnavailable, UnsuitableDatabase
 from penstock.store.session import Session, connect
 from penstock.store.statements import load
 
-_SQL = load("postgres.sql", "postgres")
+_SQL = dict(load("postgres.sql", "postgres"))
 _PROOF_SECONDS = 5.0
 _PROOF = "listening"
 """What words begin with that announce no queue."""
@@ -64,8 +64,10 @@ def listen(url: str) -> PostgresEar:
         ear = PostgresEar(session.connection)
         word = f"{_PROOF} {session.connection.info.backend_pid}"
         speaker = Session(connect(url))
-        speaker.ask(_SQL["prove_listening"], {"word": word})
-        speaker.close()
+        try:
+            speaker.ask(_SQL["prove_listening"], {"word": word})
+        finally:
+            speaker.close()
         while word not in ear.words():
             if not select.select([ear], [], [], _PROOF_SECONDS)[0]:
                 raise UnsuitableDatabase(

@@ -32,6 +32,24 @@ _MIGRATION_LOCK = 0x50454E53544F434B
 """No other key is like it: those of pipelines are small, those of names negative."""
 
 
+class UnlockedWrite(Exception):
+    """A command changes a pipeline that it has not named: another server may be changing it too."""
+
+
+def refuse_unsuitable(session: Session) -> None:
+    """Raises `UnsuitableDatabase` for one that takes no changes."""
+    ((is_replica, is_read_only),) = session.ask(_SQL["suitability"])
+    if is_replica:
+        raise UnsuitableDatabase(
+            "the database is a replica, which takes no changes; name the primary"
+        )
+    if is_read_only:
+        raise UnsuitableDatabase(
+            "the database is set to be read only (default_transaction_read_only); lift that for"
+            " the server's user"
+        )
+
+
 def migrate(session: Session, now: Instant) -> None:
     """Apply what a database lacks, all of it or nothing; of several servers one does it."""
     session.ask("BEGIN")
@@ -59,16 +77,25 @@ class PostgresStore:
     distant = True
 
     def __init__(
-        self, url: str, now: Instant, on_time: Callable[[Instant], None] = lambda _now: None
+        self,
+        url: str,
+        now: Instant,
+        on_time: Callable[[Instant], None] = lambda _now: None,
+        guarded: bool = True,
     ) -> None:
         """`url` is libpq's; `on_time` is told the time by the database's clock at each beginning.
 
-        Raises `StoreUnavailable` or `NewerSchema`.
+        `guarded`: whether a change to a pipeline whose lock is not held is refused as the defect
+        that it is.
+
+        Raises `StoreUnavailable`, `UnsuitableDatabase` or `NewerSchema`.
         """
         self._url = url
         self._on_time = on_time
+        self._guarded = guarded
         self._writer = Session(connect(url))
         try:
+            refuse_unsuitable(self._writer)
             migrate(self._writer, now)
         except BaseException:
             self._writer.close()
@@ -93,10 +120,11 @@ class PostgresStore:
             if self._writer.usable:
                 raise
             # It may have died long ago, between two batches: nothing is lost by trying anew.
+            self._writer.close()
             self._writer = Session(connect(self._url))
             moment, held = self._enter(locks)
         self._on_time(moment)
-        return PostgresTransaction(self._writer, self._keys, held, moment)
+        return PostgresTransaction(self._writer, self._keys, held, moment, self._guarded)
 
     def _enter(self, locks: Collection[Lock]) -> tuple[Instant, set[int]]:
         """Begin; answers the database's time and the locks that are held."""
@@ -107,17 +135,7 @@ class PostgresStore:
         return now, set(held or ())
 
     def examine(self) -> None:
-        """Raises `UnsuitableDatabase` if servers could not work, or not meet, at this address."""
-        ((is_replica, is_read_only),) = self._writer.ask(_SQL["suitability"])
-        if is_replica:
-            raise UnsuitableDatabase(
-                "the database is a replica, which takes no changes; name the primary"
-            )
-        if is_read_only:
-            raise UnsuitableDatabase(
-                "the database is set to be read only (default_transaction_read_only); "
-                "lift that for the server's user"
-            )
+        """Raises `UnsuitableDatabase` if servers could not hear each other at this address."""
         self.listen().close()
 
     def listen(self) -> PostgresEar:
@@ -175,11 +193,14 @@ class PostgresReader(SqlReader):
 class PostgresTransaction(PostgresReader, SqlTransaction):
     """A unit of work on the one connection that writes."""
 
-    def __init__(self, session: Session, keys: list[int], held: set[int], now: Instant) -> None:
+    def __init__(
+        self, session: Session, keys: list[int], held: set[int], now: Instant, guarded: bool
+    ) -> None:
         PostgresReader.__init__(self, session)
         SqlTransaction.__init__(self, RecentRows())
         self._keys = keys
         self._now = now
+        self._guarded = guarded
         self._held = held
         """The pipelines, and other things, that no other server changes now."""
         self._busy: set[int] = set()
@@ -189,6 +210,10 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
         self._changes = 0
 
     def _do(self, statement: str, parameters: Mapping[str, object]) -> None:
+        if self._guarded:
+            pipeline = parameters.get("key" if statement == "update_pipeline" else "pipeline")
+            if pipeline is not None and pipeline not in self._held:
+                raise UnlockedWrite(f"{statement} without the lock of pipeline {pipeline}")
         self._changes += 1
         self._session.later(_SQL[statement], parameters)
 
