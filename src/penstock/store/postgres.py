@@ -223,7 +223,10 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
 
     def insert_pipeline(self, row: Pipeline) -> int:
         self._changes += 1
-        return super().insert_pipeline(row)
+        key = super().insert_pipeline(row)
+        # Nobody else can see it before the commit.
+        self._held.add(key)
+        return key
 
     def reserve_instance_key(self) -> int:
         if not self._keys:
