@@ -7,10 +7,12 @@ references (`input.directoryPath`), over `parent` to the object's component, and
 the object that refers to this one. Source: guide, "Expressions".
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import islice
+from math import isfinite
 from typing import Final
 
 from penstock.language.catalogue import FieldType, all_types, nearest, type_named
@@ -23,6 +25,7 @@ from penstock.language.expressions import (
 )
 from penstock.language.expressions.budget import VALUES_PER_STEP
 from penstock.language.expressions.functions import FUNCTIONS
+from penstock.language.expressions.tree import Written
 from penstock.language.resolve import Resolved, ResolvedObject
 from penstock.language.wording import did_you_mean
 from penstock.model.errors import DefinitionError
@@ -462,17 +465,22 @@ def _kind(resolved_object: ResolvedObject, key: str) -> str:
 
 
 def typed(value: Value, kind: str) -> Value:
-    """A text as the number that its field or parameter holds, if it prints as the same text.
+    """A text as the number that its field or parameter holds; it prints as it was written.
 
-    So `readThroughputPercent + 1` counts, and `0.50` in a path stays as it was written. What is
-    no number stays a text: saying so is validation's part.
+    So `readThroughputPercent + 1` counts, and `0.50` in a path stays what it is. What is no number
+    stays a text, as does `007`: saying so is validation's part.
     """
     if kind not in ("integer", "double") or not isinstance(value, str):
         return value
-    if not value[-1:].isdigit() or len(value) > LONGEST_NUMBER:
+    if len(value) > LONGEST_NUMBER:
         return value
-    try:
-        number = int(value) if kind == "integer" or "." not in value else float(value)
-    except ValueError:
-        return value
-    return number if str(number) == value else value
+    if _INTEGER.fullmatch(value):
+        return int(value)
+    if kind == "double" and _DECIMAL.fullmatch(value):
+        number = Written(value)
+        return number if isfinite(number) else value
+    return value
+
+
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")

@@ -104,6 +104,32 @@ def test_a_list_of_numbers_counts_element_by_element():
     assert evaluate("#{my_ * 10 + 1}", ObjectScope(world, "A")) == [11, 21]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#{myX}", "1e3"),
+        ("s3://b/#{myX}", "s3://b/1e3"),
+        ("#{myX / 2}", "500.0"),
+        ("#{myX + 1}", "1001.0"),
+        ("#{-myX}", "-1000.0"),
+        ("#{myHalf}", "0.50"),
+        ("#{myHalf + 1}", "1.5"),
+        ("#{myText / 2} #{myText + 1}", "500.0 1e31"),
+        ("#{myGreat}", "1e999"),
+    ],
+)
+def test_decimals_count_and_print_as_they_are_written(text: str, expected: str):
+    world = resolved(
+        {"id": "A", "myText": "1e3"},
+        parameters=[
+            {"id": "myX", "type": "Double", "default": "1e3"},
+            {"id": "myHalf", "type": "Double", "default": "0.50"},
+            {"id": "myGreat", "type": "Double", "default": "1e999"},
+        ],
+    )
+    assert evaluate_to_strings(text, ObjectScope(world, "A")) == [expected]
+
+
 def test_a_runtime_date_stays_a_date():
     assert evaluate("#{@scheduledStartTime}", COPY) == [MOMENT]
 

@@ -265,10 +265,13 @@ def _number(value: Value, operator: str) -> float:
     if isinstance(value, str) and len(value) <= 40:
         # Parameters and fields are texts: one that is a number counts as one.
         try:
-            return _bounded(float(value) if "." in value else int(value))
+            return _bounded(float(value) if _DECIMAL_MARKS & {*value} else int(value))
         except ValueError:
             pass
     raise DefinitionError(operand_fault(operator, kind_of(value)))
+
+
+_DECIMAL_MARKS = frozenset(".eE")
 
 
 def operand_fault(operator: str, kind: str) -> str:

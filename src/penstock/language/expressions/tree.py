@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from msgspec import Struct
 
@@ -10,6 +10,22 @@ Value: TypeAlias = str | int | float | datetime | bool
 """What an expression can yield."""
 
 ValueKind: TypeAlias = Literal["text", "integer", "decimal", "date", "boolean"]
+
+
+class Written(float):
+    """A decimal that prints as it was written: `1e3`, `0.50`."""
+
+    __slots__ = ("_text",)
+    _text: str
+
+    def __new__(cls, text: str) -> Self:
+        """Raises ValueError where the text is no number."""
+        made = super().__new__(cls, text)
+        made._text = text
+        return made
+
+    def __str__(self) -> str:
+        return self._text
 
 
 class Constant(Struct, frozen=True):
