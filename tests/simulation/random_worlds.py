@@ -1,32 +1,54 @@
 """Random definitions, runners and people, all drawn from one seed."""
 
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 
+from penstock.engine.plan import SYSTEM_GROUP
 from penstock.model.errors import InvalidRequest
 from penstock.model.ids import instance_id
 from penstock.model.status import ENDED
 from penstock.model.times import HOUR_MS, MINUTE_MS
-from penstock.simulation.runners import Rule, Work
+from penstock.service.system import SYSTEM
+from penstock.simulation.runners import Rule, Runner, Work
 from penstock.simulation.world import World
-from tests.simulation.scenes import T0, Thing, activity, default, node, schedule
+from tests.simulation.scenes import (
+    T0,
+    Thing,
+    activity,
+    alarm,
+    condition,
+    default,
+    key_exists,
+    node,
+    schedule,
+    thing,
+)
 
 PERIODS = ("20 minutes", "1 hour", "2 hours", "3 hours")
+CONDITIONS = ("P", "Q", "K")
+ALARMS = ("Bell", "Siren")
 LIMIT = T0 + 10 * 24 * HOUR_MS
 
 
-def random_definition(random: Random) -> list[Thing]:
-    """Up to six activities and three data nodes on up to three schedules, or on demand."""
+def random_definition(random: Random, terminating: bool = False) -> list[Thing]:
+    """Up to six activities and three data nodes on up to three schedules, or on demand.
+
+    Some have preconditions and actions; with `terminating` what is late may be terminated.
+    """
     on_demand = random.random() < 0.25
     style = "ondemand" if on_demand else random.choice(("cron", "timeseries"))
     schedules = [] if on_demand else _schedules(random)
     names = [str(each["id"]) for each in schedules]
-    nodes = [node(f"N{k}", **_when(random, names)) for k in range(random.randint(0, 3))]
+    nodes = [
+        node(f"N{k}", **_when(random, names), **_attached(random, terminating))
+        for k in range(random.randint(0, 3))
+    ]
     activities = []
     for k in range(random.randint(1, 6)):
         before = [f"A{j}" for j in range(k)]
         after = random.sample(before, random.randint(0, min(2, k)))
-        fields = _when(random, names) | _limits(random)
+        fields = _when(random, names) | _limits(random) | _attached(random, terminating)
         # A node is the output of one activity at most, and an input of later ones only.
         if k < len(nodes) and random.random() < 0.5:
             fields["output"] = (f"N{k}",)
@@ -35,7 +57,40 @@ def random_definition(random: Random) -> list[Thing]:
             fields["input"] = tuple(random.sample(reachable, min(1, len(reachable))))
         activities.append(activity(f"A{k}", *after, **fields))
     mode = {"failureAndRerunMode": random.choice(("none", "cascade"))}
-    return [default(style, names[0] if names else None, **mode), *schedules, *nodes, *activities]
+    return [
+        default(style, names[0] if names else None, **mode),
+        *schedules,
+        *nodes,
+        *activities,
+        *_conditions(random),
+        *(alarm(name, message=f"{name}: #{{node.@id}} is #{{node.@status}}") for name in ALARMS),
+        thing("Terminate", "Terminate"),
+    ]
+
+
+def _attached(random: Random, terminating: bool) -> Thing:
+    """Preconditions, actions and lateness of an activity or a data node, or none."""
+    fields: Thing = {}
+    if random.random() < 0.3:
+        fields["precondition"] = tuple(random.sample(CONDITIONS, random.randint(1, 2)))
+    if random.random() < 0.3:
+        fields["onFail"] = (random.choice(ALARMS),)
+        fields["onSuccess"] = (random.choice(ALARMS),)
+    if random.random() < 0.3:
+        late = ("Terminate",) if terminating and random.random() < 0.5 else (ALARMS[0],)
+        fields["onLateAction"] = late
+        fields["lateAfterTimeout"] = random.choice(("10 minutes", "2 hours"))
+    return fields
+
+
+def _conditions(random: Random) -> list[Thing]:
+    delay = {"retryDelay": random.choice(("1 minute", "20 minutes")), "maximumRetries": "1"}
+    mode: Thing = {"failureAndRerunMode": "cascade"} if random.random() < 0.3 else {}
+    return [
+        condition("P", **delay, **mode, onFail=(ALARMS[0],)),
+        condition("Q", **delay, preconditionTimeout="3 hours"),
+        key_exists("K", **delay, **mode),
+    ]
 
 
 def _schedules(random: Random) -> list[Thing]:
@@ -67,11 +122,36 @@ def _limits(random: Random) -> Thing:
     return fields
 
 
+def is_condition(attempt: str) -> bool:
+    """Whether an attempt, by its id, is a precondition's."""
+    return attempt[1:2] in CONDITIONS and attempt[2:3] == "@"
+
+
+def is_alarm(component: str) -> bool:
+    """Whether a component is an alarm's."""
+    return component.startswith(tuple(f"{name}@" for name in ALARMS))
+
+
+def staff(world: World, rule: Rule, random: Random) -> list[Runner]:
+    """Two runners, and the server's own."""
+    runners = [Runner(world, rule, slots=random.randint(1, 3)) for _ in range(2)]
+    own = Runner(world, rule, SYSTEM_GROUP, slots=2, name="the server", caller=SYSTEM)
+    return [*runners, own]
+
+
 def steady(seed: int, failing: float = 0.0) -> Rule:
-    """Work that depends on the attempt alone, whenever and by whomever it is done."""
+    """Work that depends on the attempt alone, whenever and by whomever it is done.
+
+    Some preconditions say FALSE once or twice before.
+    """
+    asked: Counter[str] = Counter()
 
     def rule(attempt: str) -> Work:
         random = Random(f"{seed} {attempt}")
+        if is_condition(attempt):
+            asked[attempt] += 1
+            if asked[attempt] <= random.randint(-2, 2):
+                return Work("FALSE", random.randint(1, 2) * MINUTE_MS)
         end = "FAILED" if random.random() < failing else "FINISHED"
         return Work(end, random.randint(1, 40) * MINUTE_MS)
 
@@ -79,8 +159,9 @@ def steady(seed: int, failing: float = 0.0) -> Rule:
 
 
 def careless(seed: int) -> Rule:
-    """Work that fails, hangs, or, at its first hand-over, is never begun."""
+    """Work that fails, hangs, is not yet met, or, at its first hand-over, is never begun."""
     seen: set[str] = set()
+    asked: Counter[str] = Counter()
 
     def rule(attempt: str) -> Work:
         again = attempt in seen
@@ -91,6 +172,9 @@ def careless(seed: int) -> Rule:
             return Work(acknowledge=False)
         if chance < 0.2:
             return Work(None)
+        asked[attempt] += 1
+        if is_condition(attempt) and asked[attempt] <= random.randint(-2, 4):
+            return Work("FALSE", random.randint(1, 2) * MINUTE_MS)
         return Work("FAILED" if chance < 0.4 else "FINISHED", random.randint(1, 40) * MINUTE_MS)
 
     return rule

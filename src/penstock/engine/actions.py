@@ -20,7 +20,13 @@ from penstock.engine.events import (
     UpdateAttempt,
     UpdateInstance,
 )
-from penstock.engine.lifecycle import EXPRESSION_ERROR, move, new_attempt, record
+from penstock.engine.lifecycle import (
+    EXPRESSION_ERROR,
+    come_to_rest,
+    move,
+    new_attempt,
+    record,
+)
 from penstock.engine.objects import tell
 from penstock.engine.plan import SYSTEM_GROUP, Component
 from penstock.engine.views import FireView, InstanceView, Rules
@@ -179,7 +185,8 @@ def _instead(
             UpdateInstance(after),
             ClearTimer("owner", before.key),
             record(after, now, "SET_OFF", attempt=again.number),
-        )
+        ),
+        come_to_rest(view.place),
     )
 
 

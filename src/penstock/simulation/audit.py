@@ -242,10 +242,11 @@ def _room(pipeline: _Pipeline) -> Iterator[str]:
 
 def _state(pipeline: _Pipeline) -> Iterator[str]:
     unfinished = any(each.status not in ENDED for each in pipeline.instances)
-    running = any(
-        each.status == RUNNING and pipeline.component_of(each).category != ACTION
+    running = {
+        pipeline.component_of(each).category
         for each in pipeline.instances
-    )
+        if each.status == RUNNING
+    }
     still_open = any(row.open for row in pipeline.rows.values())
     state = pipeline.row.state
     if state == "FINISHED" and unfinished:
@@ -254,7 +255,8 @@ def _state(pipeline: _Pipeline) -> Iterator[str]:
         yield "nothing is left to do"
     if state == "DEACTIVATING" and not running:
         yield "nothing runs any more"
-    if state == "INACTIVE" and running:
+    # An alarm tells of what has happened, so it is sent all the same.
+    if state == "INACTIVE" and running - {ACTION}:
         yield "something runs"
 
 
