@@ -27,10 +27,8 @@ class DatabaseUrl(Struct, frozen=True):
     def shown(self) -> str:
         """For people and logs: without password and options."""
         parts = urlsplit(self.text)
-        host = parts.hostname or ""
-        port = f":{parts.port}" if parts.port else ""
-        user = f"{parts.username}@" if parts.username else ""
-        return f"{parts.scheme}://{user}{host}{port}{parts.path}"
+        user, at, hosts = parts.netloc.rpartition("@")
+        return f"{parts.scheme}://{user.partition(':')[0]}{at}{hosts}{parts.path}"
 
     def __repr__(self) -> str:
         return f"DatabaseUrl({self.shown!r})"
@@ -38,12 +36,7 @@ class DatabaseUrl(Struct, frozen=True):
 
 def parse_database_url(text: str) -> DatabaseUrl:
     """A URL of PostgreSQL; raises ValueError, which never quotes it: there may be a password."""
-    try:
-        parts = urlsplit(text)
-        known = parts.scheme in {"postgresql", "postgres"} and (parts.port or True)
-    except ValueError:
-        known = False
-    if not known:
+    if not text.startswith(("postgresql://", "postgres://")):
         raise ValueError("a database URL has the form postgresql://USER@HOST:PORT/DATABASE")
     return DatabaseUrl(text)
 

@@ -94,7 +94,11 @@ def command(
             f"cannot listen on {host}, port {port}: {error.strerror}; "
             "--host and --port choose others"
         ) from None
-    app = App.open(settings)
+    try:
+        app = App.open(settings)
+    except BaseException:
+        listener.close()
+        raise
     first_start = app.first_credential is not None
     app.serve(lambda url: click.echo(greeting(settings, url, first_start)), listener)
 

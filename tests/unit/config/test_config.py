@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from penstock.cli.serve import command
-from penstock.config import Settings, with_profile, with_setting
+from penstock.config import Settings, parse_database_url, with_profile, with_setting
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,26 @@ def test_the_command_refuses_before_it_makes_anything(
     assert ran.exit_code == 2
     assert wanted in ran.output
     assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("postgresql://u:secret@h:5433/db?sslmode=require", "postgresql://u@h:5433/db"),
+        ("postgres://u@/db?host=/run/postgresql&password=secret", "postgres://u@/db"),
+        ("postgresql://u:secret@a:1,b:2/db", "postgresql://u@a:1,b:2/db"),
+        ("postgresql:///db", "postgresql:///db"),
+    ],
+)
+def test_a_database_url_is_shown_without_what_is_secret(text: str, shown: str) -> None:
+    url = parse_database_url(text)
+    assert url.text == text
+    assert url.shown == shown
+    assert "secret" not in repr([url])
+
+
+@pytest.mark.parametrize("text", ["", "db", "mysql://u:secret@h/db", "host=h password=secret"])
+def test_what_is_no_database_url_is_not_quoted(text: str) -> None:
+    with pytest.raises(ValueError, match="postgresql://") as caught:
+        parse_database_url(text)
+    assert "secret" not in str(caught.value)
