@@ -1,7 +1,7 @@
 """Types and their fields: known, of the right kind, and all there that must be."""
 
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from penstock.language.catalogue import (
     FieldType,
@@ -11,6 +11,7 @@ from penstock.language.catalogue import (
 )
 from penstock.language.checks.names import names_in
 from penstock.language.checks.references import fitting, reference_fault
+from penstock.language.checks.remedies import foreign, form, own_field, word_elsewhere
 from penstock.language.checks.subject import Fault, Report, Subject, type_of
 from penstock.language.checks.values import example, value_fault
 from penstock.language.expressions import has_expression
@@ -94,21 +95,34 @@ def _report_unknown(
 ) -> str | None:
     if object_type is None:
         # It may be meant for a later type, and no object takes it over that does not know it.
-        meant = subject.guesser.sentence(key, fields_of_any_type()) or f" {_OWN_FIELDS}"
+        guess = subject.guesser.nearest(key, fields_of_any_type()) or own_field(key)
+        meant = did_you_mean(guess) or f" {_OWN_FIELDS}"
         text = f"{shorten(key)!r} is a field of no type.{meant}"
         report.warning(each.id, Rule.UNKNOWN_FIELD, text, key)
         return None
-    open_fields = [k for k, f in object_type.fields.items() if _is_open(f)]
-    guess = subject.guesser.nearest(key, open_fields)
-    remedy = did_you_mean(guess) or f"{_others(key)} {_OWN_FIELDS}"
+    told = foreign(key)
+    if told is not None:
+        text = f"{key!r} is not a field of {object_type.name}. {told}"
+        report.error(each.id, Rule.UNKNOWN_FIELD, text, key)
+        return None
+    guess = subject.guesser.nearest(key, _open_fields(object_type.name))
+    remedy = did_you_mean(guess or own_field(key)) or f"{_others(key)} {_OWN_FIELDS}"
     text = f"{shorten(key)!r} is not a field of {object_type.name}.{remedy}"
     report.error(each.id, Rule.UNKNOWN_FIELD, text, key)
     return guess
 
 
+@cache
+def _open_fields(type_name: str) -> tuple[str, ...]:
+    """The fields of a type that a definition may give."""
+    fields = all_types()[type_name.lower()].fields
+    return tuple(key for key, known in fields.items() if _is_open(known))
+
+
+@lru_cache(1_000)
 def _others(key: str) -> str:
     """Which types do have a field that this one has not."""
-    names = [t.name for t in all_types().values() if key in t.fields and _is_open(t.fields[key])]
+    names = [t.name for t in all_types().values() if key in _open_fields(t.name)]
     return (
         f" {listed(sorted(names), 'and')} {'has' if len(names) == 1 else 'have'} such a field."
         if names
@@ -147,17 +161,22 @@ def _text_fault(
 ) -> Fault | None:
     text = field.string_value
     if text is None:
+        # What was put where a secret belongs may be the secret.
+        shown = "" if key.startswith("*") else f" ({shorten(field.ref_value or '')!r})"
         problem = (
             f"{key!r} values must be of type {field_type.kind.capitalize()!r}. Found values of "
-            f"type 'Reference' ({shorten(field.ref_value or '')!r}): write "
-            f"{example(key, field_type)} in its place"
+            f"type 'Reference'{shown}: write {example(key, field_type)} in its place"
         )
         return Fault(Rule.WRONG_KIND, problem, key)
     if not text:
         return None  # reported as empty
     if not has_expression(text):
         fault = value_fault(key, text, field_type, subject.limits, hidden=key.startswith("*"))
-        return Fault(Rule.WRONG_VALUE, f"{key!r}: {fault}", key) if fault is not None else None
+        if fault is None:
+            return None
+        if field_type.kind == "enumeration":
+            fault += word_elsewhere(type_of(each), key, text)
+        return Fault(Rule.WRONG_VALUE, f"{key!r}: {fault}", key)
     fault_there = _evaluated_fault(subject, each, key, text, field_type)
     if fault_there is not None and any(
         report.has_error(name) or report.has_error(f"*{name}")
@@ -198,7 +217,8 @@ def _check_presence(
             text = f"{key!r} is not given; the original service requires it, nobody here reads it"
             report.warning(each.id, Rule.MISSING_ROLE, text, key)
             continue
-        text = f"{key!r} is required for {object_type.name}; give {_what(key, field_type)}"
+        wanted = form(object_type.name, key, field_type)
+        text = f"{key!r} is required for {object_type.name}; give {wanted}"
         if field_type.kind == "reference":
             text = f"{text}.{fitting(subject, field_type)}"
         report.error(each.id, Rule.MISSING_FIELD, text, key)
@@ -210,6 +230,7 @@ def _check_presence(
     for group in object_type.any_of:
         if not any(key in each.fields or key in meant for key in group):
             text = f"at least one of {listed(group, 'and')} is required for {object_type.name}"
+            text += _choices(object_type, group)
             report.error(each.id, Rule.ONE_OF, text)
 
 
@@ -220,19 +241,13 @@ def required_fields(type_name: str) -> tuple[str, ...]:
     return tuple(key for key, known in fields.items() if known.presence == "required")
 
 
-def _what(key: str, field_type: FieldType) -> str:
-    return "it" if field_type.kind == "string" and key != "timeZone" else example(key, field_type)
-
-
 def _one_of_faults(
     each: ResolvedObject, object_type: ObjectType, group: tuple[str, ...]
 ) -> Iterator[Fault]:
     given = [key for key in group if key in each.fields]
     if not given:
-        choices = [_choice(key, object_type.fields[key]) for key in group]
         text = f"one of {listed(group)} is required for {object_type.name}"
-        wanted = "; ".join(filter(None, choices))
-        yield Fault(Rule.ONE_OF, f"{text}: {wanted}" if wanted else text)
+        yield Fault(Rule.ONE_OF, text + _choices(object_type, group))
     elif len(given) > 1:
         inherited = [key for key in given if key not in each.own]
         origin = f" ({listed(inherited, 'and')} by inheritance)" if inherited else ""
@@ -241,6 +256,8 @@ def _one_of_faults(
         yield Fault(Rule.ONE_OF, text, (own or given)[-1])
 
 
-def _choice(key: str, field_type: FieldType) -> str:
-    plain = field_type.kind == "string"
-    return "" if plain else f"{key!r} is {example(key, field_type)}"
+def _choices(object_type: ObjectType, group: tuple[str, ...]) -> str:
+    """What each field of a group is, as the end of a sentence."""
+    forms = {key: form(object_type.name, key, object_type.fields[key]) for key in group}
+    told = "; ".join(f"{key!r} is {what}" for key, what in forms.items() if what != "it")
+    return f": {told}" if told else ""

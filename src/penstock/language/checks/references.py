@@ -36,7 +36,9 @@ def _missing(subject: Subject, each: ResolvedObject, key: str, reference: str) -
     else:
         guess = subject.guesser.sentence(reference, subject.objects)
         remedy = guess or _remedy(subject, each, key)
-    text = f"{shorten(key)!r} refers to {shorten(reference)!r}, but no object has that id.{remedy}"
+    # What was put where a secret belongs may be the secret.
+    shown = "an object" if key.startswith("*") else repr(shorten(reference))
+    text = f"{shorten(key)!r} refers to {shown}, but no object has that id.{remedy}"
     return Fault(Rule.MISSING_OBJECT, text, key)
 
 
@@ -51,10 +53,9 @@ def reference_fault(
     subject: Subject, key: str, field: Field, field_type: FieldType
 ) -> Fault | None:
     """What is wrong with a value where a reference to some types belongs."""
-    wanted = kinds(field_type)
     if field.ref_value is None:
         text = (
-            f"{key!r} values must be of type {wanted}. Found values of type 'String' "
+            f"{key!r} values must be of type {kinds(field_type)}. Found values of type 'String' "
             f"({shorten(field.string_value or '')!r}): {_as_reference(subject, field, field_type)}"
         )
         return Fault(Rule.WRONG_KIND, text, key)
@@ -68,7 +69,7 @@ def reference_fault(
         return None
     found = f"of type {target_type.name!r}" if target_type is not None else "without a type"
     text = (
-        f"{key!r} values must be of type {wanted}. Found values {found} "
+        f"{key!r} values must be of type {kinds(field_type)}. Found values {found} "
         f"({shorten(field.ref_value)!r}).{fitting(subject, field_type)}"
     )
     return Fault(Rule.WRONG_KIND, text, key)
