@@ -56,6 +56,7 @@ class Rule(StrEnum):
     UNUSED_PARAMETER = "unused-parameter"
     SHADOWED_PARAMETER = "shadowed-parameter"
     # advice
+    NO_ACTIVITY = "no-activity"
     NO_WORKER = "no-worker"
     IDLE_WORKER_GROUP = "idle-worker-group"
     UNUSED_OBJECT = "unused-object"

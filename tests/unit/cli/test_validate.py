@@ -126,5 +126,5 @@ def test_each_pipeline_of_a_template_has_its_verdict() -> None:
     Path("template.json").write_text(json.dumps(template, indent=1))
     status, lines = validate("template.json")
     assert status == 1
-    assert "template.json (Good): valid" in lines
+    assert "template.json (Good): valid, 1 warning" in lines
     assert any("(Bad): error: Default: 'schedule' refers to 'Nowhere'" in line for line in lines)

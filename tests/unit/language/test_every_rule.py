@@ -54,6 +54,7 @@ EXAMPLES: dict[Rule, Findings] = {
     Rule.SHADOWED_PARAMETER: check(
         activity(command="#{myX}", myX="y"), parameters=[{"id": "myX", "default": "x"}]
     ),
+    Rule.NO_ACTIVITY: validate(Definition(()), Limits()),
     Rule.IDLE_WORKER_GROUP: check(activity(), polled=frozenset()),
     Rule.DEPRECATED: check(
         activity(input={"ref": "N"}), {"id": "N", "type": "MySqlDataNode", "table": "t"}

@@ -87,6 +87,13 @@ def _redshift_copy(subject: Subject, each: ResolvedObject) -> Found:
         yield "warning", Fault(Rule.MEANINGLESS_FIELD, text, "commandOptions")
 
 
+def _copy(subject: Subject, each: ResolvedObject) -> Found:
+    for key, what in (("input", "nothing to copy"), ("output", "no place to copy to")):
+        if key not in each.fields:
+            text = f"{key!r} is not given, so there is {what}; refer to a data node"
+            yield "warning", Fault(Rule.MISSING_COMPANION, text, key)
+
+
 def _hive_copy(subject: Subject, each: ResolvedObject) -> Found:
     if _types(subject, each, "input") == _types(subject, each, "output") == {"S3DataNode"}:
         text = (
@@ -200,6 +207,7 @@ def _shell(subject: Subject, each: ResolvedObject) -> Found:
 Check = Callable[[Subject, ResolvedObject], Found]
 
 _BY_TYPE: dict[str, tuple[Check, ...]] = {
+    "CopyActivity": (_copy,),
     "RedshiftCopyActivity": (_redshift_copy,),
     "HiveCopyActivity": (_hive_copy,),
     "HiveActivity": (_staged_tables,),

@@ -7,7 +7,12 @@ from penstock.language.wording import also_at, shorten
 
 
 def check_workers(subject: Subject, report: Report) -> None:
-    """Activities that nobody will do, and groups that no runner has asked for lately."""
+    """No objects at all, activities that nobody will do, groups that no runner asked for lately."""
+    objects = subject.resolved.objects
+    if not objects.keys() - {DEFAULT_ID}:
+        what = "no object but Default" if objects else "no objects"
+        text = f"the definition has {what}, so nothing will run; add an activity"
+        report.warning("", Rule.NO_ACTIVITY, text)
     idle: dict[tuple[str, str], None] = {}
     workless: list[str] = []
     for each, object_type in subject.typed():
