@@ -3,6 +3,7 @@
 import pytest
 
 from penstock.language.forms import locate, read_definition
+from penstock.language.forms.placed import Lines
 from penstock.model.definition import Field
 from penstock.model.errors import DefinitionError
 
@@ -161,7 +162,7 @@ TERRAFORM = """{"values": {"root_module": {"child_modules": [{"resources": [
         (TEMPLATE, "A", None, (7, 15)),
         (TEMPLATE, "A", "type", (9, 20)),
         (TERRAFORM, "A", "type", (3, 35)),
-        ('{"objects": [{"id": "A", "x": ', "A", "x", (1, 21)),
+        ('{"objects": [{"id": "A", "x": ', "A", "x", (1, 26)),
         ("objects: [", "A", None, None),
         (b"\xff", "A", None, None),
     ],
@@ -170,6 +171,37 @@ def test_where_objects_and_fields_are_written(
     text: str | bytes, object_id: str, field: str | None, place: tuple[int, int] | None
 ):
     assert locate(text).of(object_id, field) == place
+
+
+@pytest.mark.parametrize("text", [CLI, API, TEMPLATE, TERRAFORM])
+def test_only_what_is_wanted_is_looked_for(text: str):
+    everything = locate(text).places
+    for wanted in everything:
+        (field,) = {
+            each for each in locate(text, wanted=[wanted]).places if each[1] is not None
+        } or [(wanted[0], None)]
+        assert field == wanted
+        assert locate(text, wanted=[wanted]).places[wanted] == everything[wanted]
+    assert locate(text, wanted=[("Nobody", "type")]).places == {}
+
+
+def test_a_text_s_many_lines_are_counted_in_both_directions():
+    lines = Lines("ab\n\nc\n")
+    offsets = [0, 5, 2, 3, 1, 4, 4, 6]
+    assert [lines.place(each) for each in offsets] == [
+        (1, 1), (3, 2), (1, 3), (2, 1), (1, 2), (3, 1), (3, 1), (4, 1)
+    ]  # fmt: skip
+
+
+def test_what_has_no_id_is_located_by_its_place():
+    text = '{"objects": [{"id": "A"},\n {"name": "b"},\n ["c"]]}'
+    assert locate(text).of("objects[1]") == (2, 2)
+    assert locate(text).of("objects[2]", "x") == (3, 2)
+
+
+def test_a_parameter_of_a_template_is_located_where_it_is_declared():
+    text = "Parameters:\n  Logs: {Type: String}\nResources: {}\n"
+    assert locate(text).of("my_Logs") == locate(text).of("*my_Logs", "default") == (2, 3)
 
 
 def test_one_of_several_pipelines_can_be_located():

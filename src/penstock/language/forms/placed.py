@@ -3,8 +3,7 @@
 What JSON and YAML both become when places matter: for errors, and for `positions.py`.
 """
 
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -31,9 +30,11 @@ class Placed(Struct):
             return None
         return self.content[key][1]
 
-    def members(self) -> "dict[str, tuple[Place, Placed]]":
-        """A mapping's keys, places and values; empty for anything else."""
-        return self.content if isinstance(self.content, dict) else {}
+    def members(self) -> "Iterator[tuple[str, Place, Placed]]":
+        """A mapping's keys, their places and values; nothing for anything else."""
+        if isinstance(self.content, dict):
+            for key, (place, part) in self.content.items():
+                yield key, place, part
 
     def items(self) -> "Sequence[Placed]":
         """A list's parts; empty for anything else."""
@@ -47,12 +48,22 @@ class Placed(Struct):
 
 
 class Lines:
-    """From an offset in a text to its line and column."""
+    """From an offset in a text to its line and column.
+
+    Counts on from the last offset asked for, so that a walk through a text costs one count of it,
+    and no list of all its lines.
+    """
 
     def __init__(self, text: str) -> None:
-        self._starts = [0, *(at + 1 for at, letter in enumerate(text) if letter == "\n")]
+        self._text = text
+        self._offset = 0
+        self._line = 1
 
     def place(self, offset: int) -> Place:
         """The place of the character at an offset from 0."""
-        line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+        if offset < self._offset:
+            self._line -= self._text.count("\n", offset, self._offset)
+        else:
+            self._line += self._text.count("\n", self._offset, offset)
+        self._offset = offset
+        return self._line, offset - self._text.rfind("\n", 0, offset)

@@ -4,13 +4,15 @@ Looked up only when there is something to show, by reading the text a second tim
 cannot be read has no positions, and nothing here raises.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
+from typing import TypeAlias
 
 from msgspec import Struct
 
-from penstock.language.forms.json_text import place_json
-from penstock.language.forms.placed import Place, Placed
+from penstock.language.forms.json_parts import JsonPart
+from penstock.language.forms.placed import Lines, Place, Placed
 from penstock.language.forms.texts import decoded, meant_as_json
+from penstock.language.forms.unknowns import readable_name
 from penstock.language.forms.yaml_text import place_yaml
 from penstock.model.errors import DefinitionError
 
@@ -53,19 +55,26 @@ _TERRAFORM = _Words(
 )
 
 
-def locate(text: str | bytes, pick: str | None = None) -> Positions:
+Part: TypeAlias = Placed | JsonPart
+Wanted: TypeAlias = Collection[tuple[str, str | None]]
+
+
+def locate(text: str | bytes, pick: str | None = None, wanted: Wanted | None = None) -> Positions:
     """The positions of a definition's objects, fields and parameters, in any form.
 
     `pick` is the label of one of several pipelines; without it, of several objects with one id the
-    first is found.
+    first is found. `wanted` are the objects and fields to look for, all unless given. An entry
+    without an id is called by its place (`objects[3]`).
     """
     places: dict[tuple[str, str | None], Place] = {}
+    search = _Search(wanted)
     try:
         readable = decoded(text)
-        root = place_json(readable) if meant_as_json(readable) else place_yaml(readable)
-        for object_id, field, place in _found(root, pick):
+        as_json = meant_as_json(readable)
+        root = JsonPart(readable, Lines(readable)) if as_json else place_yaml(readable)
+        for object_id, field, place in _found(root, pick, search):
             places.setdefault((object_id, field), place)
-    except (DefinitionError, RecursionError):
+    except (DefinitionError, RecursionError, ValueError, IndexError):
         pass
     return Positions(places)
 
@@ -73,71 +82,108 @@ def locate(text: str | bytes, pick: str | None = None) -> Positions:
 _Found = Iterator[tuple[str, str | None, Place]]
 
 
-def _found(root: Placed, pick: str | None) -> _Found:
+class _Search:
+    """What is looked for."""
+
+    def __init__(self, wanted: Wanted | None) -> None:
+        self._all = wanted is None
+        self._wanted = frozenset(wanted or ())
+        self._ids = {object_id for object_id, _ in self._wanted}
+
+    def wants(self, object_id: str) -> bool:
+        """Whether the object is to be found."""
+        return self._all or object_id in self._ids
+
+    def wants_field(self, object_id: str, field: str) -> bool:
+        """Whether the field is."""
+        return self._all or (object_id, field) in self._wanted
+
+
+def _found(root: Part, pick: str | None, search: _Search) -> _Found:
     if root.member("objects") is not None:
-        yield from _in_cli(root)
+        yield from _in_cli(root, search)
     elif root.member(_API.objects) is not None:
-        yield from _in_lists(root, _API)
+        yield from _in_lists(root, _API, search)
     elif root.member("planned_values") is not None or root.member("values") is not None:
         for address, values in _terraform_resources(root):
             if pick in (None, address):
-                yield from _in_lists(values, _TERRAFORM)
+                yield from _in_lists(values, _TERRAFORM, search)
     else:
         for label, properties in _cloudformation_resources(root):
             if pick in (None, label):
-                yield from _in_lists(properties, _CLOUDFORMATION)
+                yield from _in_lists(properties, _CLOUDFORMATION, search)
+        yield from _in_parameters(root, search)
 
 
-def _in_cli(root: Placed) -> _Found:
+def _named(
+    root: Part, section: str, identity: str, search: _Search
+) -> Iterator[tuple[str, Place, Part]]:
+    """The wanted entries of a list, each with its id and that one's place."""
+    for at, each in enumerate(_items(root.member(section))):
+        identified = each.member(identity)
+        name = identified.text() if identified is not None else None
+        if identified is None or name is None:
+            if search.wants(f"{section}[{at}]"):
+                yield f"{section}[{at}]", each.at, each
+        elif search.wants(name):
+            yield name, identified.at, each
+
+
+def _in_cli(root: Part, search: _Search) -> _Found:
     for section in ("objects", "parameters"):
-        for each in _items(root.member(section)):
-            identity = each.member("id")
-            name = identity.text() if identity is not None else None
-            if identity is None or name is None:
-                continue
-            yield name, None, identity.at
-            for key, (place, _) in each.members().items():
-                yield name, key, place
+        for name, at, each in _named(root, section, "id", search):
+            yield name, None, at
+            for key, place, _ in each.members():
+                if search.wants_field(name, key):
+                    yield name, key, place
     values = root.member("values")
-    for name, (place, _) in values.members().items() if values is not None else ():
-        yield name, None, place
+    for name, place, _ in values.members() if values is not None else ():
+        if search.wants(name):
+            yield name, None, place
 
 
-def _in_lists(root: Placed, words: _Words) -> _Found:
+def _in_lists(root: Part, words: _Words, search: _Search) -> _Found:
     for section, fields in (
         (words.objects, words.fields),
         (words.parameters, words.attributes),
         (words.values, ""),
     ):
-        for each in _items(root.member(section)):
-            identity = each.member(words.identity)
-            name = identity.text() if identity is not None else None
-            if identity is None or name is None:
-                continue
-            yield name, None, identity.at
+        for name, at, each in _named(root, section, words.identity, search):
+            yield name, None, at
             for field in _items(each.member(fields)):
                 key = field.member(words.key)
-                if key is not None and (spelled := key.text()) is not None:
+                spelled = key.text() if key is not None else None
+                if key is not None and spelled is not None and search.wants_field(name, spelled):
                     yield name, spelled, key.at
 
 
-def _items(part: Placed | None) -> Sequence[Placed]:
+def _in_parameters(root: Part, search: _Search) -> _Found:
+    """What a template declares, by the names that a definition has for it."""
+    declared = root.member("Parameters")
+    for key, place, _ in declared.members() if declared is not None else ():
+        name = readable_name({"Ref": key})
+        for each in (name, f"*{name}"):
+            if search.wants(each):
+                yield each, None, place
+
+
+def _items(part: Part | None) -> Iterable[Part]:
     return part.items() if part is not None else ()
 
 
-def _cloudformation_resources(root: Placed) -> Iterator[tuple[str, Placed]]:
+def _cloudformation_resources(root: Part) -> Iterator[tuple[str, Part]]:
     """Labels and properties: of a template's resources, of a bare resource, of bare properties."""
     yield "", root.member("Properties") or root
     resources = root.member("Resources") or root
-    for label, (_, resource) in resources.members().items():
+    for label, _, resource in resources.members():
         properties = resource.member("Properties")
         if properties is not None:
             yield label, properties
 
 
-def _terraform_resources(root: Placed) -> Iterator[tuple[str, Placed]]:
+def _terraform_resources(root: Part) -> Iterator[tuple[str, Part]]:
     top = root.member("planned_values") or root.member("values") or root
-    waiting = [module for module in [top.member("root_module")] if module is not None]
+    waiting: list[Part] = [module for module in [top.member("root_module")] if module is not None]
     while waiting:
         module = waiting.pop()
         waiting.extend(_items(module.member("child_modules")))

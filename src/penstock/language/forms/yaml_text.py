@@ -102,7 +102,8 @@ class _Composer:
 
     def _take_key(self, event: Any) -> None:
         key, place = str(event.value), _place(event)
-        members = self._open[-1].members()
+        members = self._open[-1].content
+        assert isinstance(members, dict)
         if key == "<<" and event.implicit[0]:
             raise _fault(event, "merge keys ('<<') are not read; write the members out")
         if key in members:
