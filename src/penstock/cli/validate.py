@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from penstock.model.definition import Definition, Finding, Findings, ParameterValue
     from penstock.model.limits import Limits
 
-UNREADABLE = "unreadable"
-"""The rule of a file that cannot be read as a definition at all."""
-
 STANDARD_INPUT = "-"
 
 
@@ -90,14 +87,18 @@ def extension(files: "tuple[BinaryIO, ...]") -> "Callable[[Definition], Definiti
 
 def verdicts_on(name: str, check: Callable[["Definition"], "Findings"]) -> Iterator[Verdict]:
     """A verdict on each pipeline of a file; on the file itself if it cannot be read."""
-    from penstock.language.forms import read_pipelines
+    from penstock.language.forms import read_pipelines, unreadable
     from penstock.model.errors import DefinitionError
 
     try:
         content = read(name)
+    except OSError as error:
+        yield Verdict(name, found=(Located(unreadable_file(error)),))
+        return
+    try:
         pipelines = read_pipelines(content)
-    except (OSError, DefinitionError) as error:
-        yield Verdict(name, found=(unreadable(error),))
+    except DefinitionError as error:
+        yield Verdict(name, found=located(content, unreadable(error)))
         return
     for pipeline in pipelines:
         label = pipeline.label if len(pipelines) > 1 else ""
@@ -110,12 +111,12 @@ def read(name: str) -> bytes:
     return sys.stdin.buffer.read() if name == STANDARD_INPUT else Path(name).read_bytes()
 
 
-def unreadable(error: Exception) -> Located:
-    """The one finding of a file that is no definition."""
+def unreadable_file(error: OSError) -> "Finding":
+    """The one finding of a file that is not there, or that nobody may read."""
+    from penstock.language.rules import Rule
     from penstock.model.definition import Finding
 
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Located(Finding("", "error", UNREADABLE, text))
+    return Finding("", "error", Rule.UNREADABLE, error.strerror or str(error))
 
 
 def located(
@@ -126,5 +127,5 @@ def located(
 
     if not found:
         return ()
-    positions = locate(content, pick)
+    positions = locate(content, pick, {(each.object_id, each.field) for each in found})
     return tuple(Located(each, positions.of(each.object_id, each.field)) for each in found)

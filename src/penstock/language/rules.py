@@ -11,6 +11,7 @@ class Rule(StrEnum):
     """A kind of finding."""
 
     # the shape of the whole
+    UNREADABLE = "unreadable"
     TOO_MANY_OBJECTS = "too-many-objects"
     TOO_MANY_PARAMETERS = "too-many-parameters"
     TOO_MUCH_INHERITED = "too-much-inherited"

@@ -3,10 +3,11 @@
 import pytest
 
 from penstock.language.edits import forbidden_edits
-from penstock.language.forms import from_cli
+from penstock.language.forms import from_cli, unreadable
 from penstock.language.rules import Rule
 from penstock.language.validate import validate
 from penstock.model.definition import Definition, Findings, PipelineObject
+from penstock.model.errors import DefinitionError
 from penstock.model.limits import AWS_LIMITS, Limits
 from tests.unit.language.checking import (
     DEFAULT,
@@ -23,6 +24,7 @@ DAILY: Object = {**SCHEDULE, "id": "Daily", "period": "1 day"}
 LONG = "#{@scheduledStartTime}" * 700
 
 EXAMPLES: dict[Rule, Findings] = {
+    Rule.UNREADABLE: Findings(unreadable(DefinitionError("the text is empty"))),
     Rule.TOO_MANY_OBJECTS: check(activity(), limits=Limits(objects_per_pipeline=2)),
     Rule.TOO_MANY_PARAMETERS: check(activity(), parameters=MANY, limits=AWS_LIMITS),
     Rule.TOO_MUCH_INHERITED: check(

@@ -10,7 +10,12 @@ from penstock.language.forms.parameter_files import (
     with_values,
 )
 from penstock.language.forms.positions import Positions, locate
-from penstock.language.forms.reading import picked, read_definition, read_pipelines
+from penstock.language.forms.reading import (
+    picked,
+    read_definition,
+    read_pipelines,
+    unreadable,
+)
 from penstock.language.forms.writing import write_json, write_yaml
 
 __all__ = [
@@ -29,6 +34,7 @@ __all__ = [
     "to_api",
     "to_cli",
     "to_cloudformation",
+    "unreadable",
     "with_parameters",
     "with_values",
     "write_json",

@@ -4,9 +4,15 @@ As in PutPipelineDefinition's request and GetPipelineDefinition's answer, whose 
 (`pipelineId`, an SDK's `ResponseMetadata`) say nothing about the definition and are ignored.
 """
 
-from collections.abc import Mapping
-
-from penstock.language.forms.shapes import mapping_of, member_of, members_of, text_of
+from penstock.language.forms.shapes import (
+    Faults,
+    entries_of,
+    mapping_of,
+    member_of,
+    named_by,
+    part_of,
+    text_of,
+)
 from penstock.model.definition import (
     Definition,
     Field,
@@ -21,28 +27,33 @@ from penstock.model.errors import DefinitionError
 def from_api(document: object) -> Definition:
     """A definition from the API's members, already decoded from JSON.
 
-    A missing name is the id. Raises DefinitionError, with the place.
+    A missing name is the id. Raises DefinitionError, with the places.
     """
     top = mapping_of(document, "the definition")
-    return Definition(
-        tuple(_object(each, where) for each, where in members_of(top, "pipelineObjects")),
-        tuple(_parameter(each, where) for each, where in members_of(top, "parameterObjects")),
-        tuple(
-            ParameterValue(member_of(each, "id", where), member_of(each, "stringValue", where))
-            for each, where in members_of(top, "parameterValues")
-        ),
+    faults = Faults()
+    named = named_by("id")
+    objects = faults.each(
+        entries_of(top, "pipelineObjects"), lambda each, at: _object(each, at, faults), named
     )
+    parameters = faults.each(
+        entries_of(top, "parameterObjects"), lambda each, at: _parameter(each, at, faults), named
+    )
+    values = faults.each(entries_of(top, "parameterValues"), _value, named)
+    faults.check()
+    return Definition(objects, parameters, values)
 
 
-def _object(members: Mapping[str, object], where: str) -> PipelineObject:
+def _object(document: object, where: str, faults: Faults) -> PipelineObject:
+    members = mapping_of(document, where)
     object_id = member_of(members, "id", where)
     where = f"object {object_id!r}"
     name = text_of(members["name"], f"{where}, 'name'") if "name" in members else object_id
-    fields = tuple(_field(each, place) for each, place in members_of(members, "fields", where))
+    fields = faults.each(entries_of(members, "fields", where), _field, part_of(object_id, "key"))
     return PipelineObject(object_id, name, fields)
 
 
-def _field(members: Mapping[str, object], where: str) -> Field:
+def _field(document: object, where: str) -> Field:
+    members = mapping_of(document, where)
     key = member_of(members, "key", where)
     given = [name for name in ("stringValue", "refValue") if members.get(name) is not None]
     if len(given) != 1:
@@ -53,13 +64,27 @@ def _field(members: Mapping[str, object], where: str) -> Field:
     return Field(key, value) if given[0] == "stringValue" else Field(key, ref_value=value)
 
 
-def _parameter(members: Mapping[str, object], where: str) -> ParameterObject:
+def _parameter(document: object, where: str, faults: Faults) -> ParameterObject:
+    members = mapping_of(document, where)
     parameter_id = member_of(members, "id", where)
-    attributes = tuple(
-        ParameterAttribute(member_of(each, "key", place), member_of(each, "stringValue", place))
-        for each, place in members_of(members, "attributes", f"parameter {parameter_id!r}")
+    attributes = faults.each(
+        entries_of(members, "attributes", f"parameter {parameter_id!r}"),
+        _attribute,
+        part_of(parameter_id, "key"),
     )
     return ParameterObject(parameter_id, attributes)
+
+
+def _attribute(document: object, where: str) -> ParameterAttribute:
+    members = mapping_of(document, where)
+    return ParameterAttribute(
+        member_of(members, "key", where), member_of(members, "stringValue", where)
+    )
+
+
+def _value(document: object, where: str) -> ParameterValue:
+    members = mapping_of(document, where)
+    return ParameterValue(member_of(members, "id", where), member_of(members, "stringValue", where))
 
 
 def to_api(definition: Definition) -> dict[str, object]:

@@ -5,9 +5,17 @@ attribute: value}], "values": {id: value | [values]}}`. Fields keep their order;
 booleans are taken as their strings. Source: guide, "Pipeline Definition File Syntax".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from penstock.language.forms.shapes import list_of, mapping_of, member_of, quoted, text_of
+from penstock.language.forms.shapes import (
+    Faults,
+    entries_of,
+    mapping_of,
+    member_of,
+    named_by,
+    quoted,
+    text_of,
+)
 from penstock.model.definition import (
     Definition,
     Field,
@@ -31,35 +39,50 @@ def from_cli(document: object) -> Definition:
     Raises DefinitionError, with the place.
     """
     top = mapping_of(document, "the definition")
-    objects = list_of(top.get("objects", []), "objects")
-    parameters = list_of(top.get("parameters", []), "parameters")
     values = mapping_of(top.get("values", {}), "values")
-    return Definition(
-        tuple(_object(each, f"objects[{at}]") for at, each in enumerate(objects)),
-        tuple(_parameter(each, f"parameters[{at}]") for at, each in enumerate(parameters)),
-        tuple(
-            ParameterValue(key, text_of(value, f"values.{key}"))
-            for key, given in values.items()
-            for value in _several(given)
-        ),
+    faults = Faults()
+    named = named_by("id")
+    read_objects = faults.each(
+        entries_of(top, "objects"), lambda each, at: _object(each, at, faults), named
     )
+    read_parameters = faults.each(
+        entries_of(top, "parameters"), lambda each, at: _parameter(each, at, faults), named
+    )
+    read_values = faults.each(_entries(values, "values."), _value, lambda each, _: (each[0], None))
+    faults.check()
+    return Definition(read_objects, read_parameters, read_values)
 
 
-def _object(document: object, where: str) -> PipelineObject:
+def _entries(
+    members: Mapping[str, object], where: str, others: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, object], str]]:
+    """Each value of each member but `others`, with its key and its place."""
+    for key, given in members.items():
+        if key not in others:
+            at = f"{where}{key}" if where.endswith(".") else f"{where} {key!r}"
+            for value in _several(given):
+                yield (key, value), at
+
+
+def _value(entry: tuple[str, object], where: str) -> ParameterValue:
+    return ParameterValue(entry[0], text_of(entry[1], where))
+
+
+def _object(document: object, where: str, faults: Faults) -> PipelineObject:
     members = mapping_of(document, where)
     object_id = member_of(members, "id", where)
     where = f"object {object_id!r}"
     name = text_of(members["name"], f"{where}, 'name'") if "name" in members else object_id
-    fields = tuple(
-        _field(key, value, f"{where}, field {key!r}")
-        for key, given in members.items()
-        if key not in _OBJECT_MEMBERS
-        for value in _several(given)
+    fields = faults.each(
+        _entries(members, f"{where}, field", _OBJECT_MEMBERS),
+        _field,
+        lambda each, _: (object_id, each[0]),
     )
     return PipelineObject(object_id, name, fields)
 
 
-def _field(key: str, value: object, where: str) -> Field:
+def _field(entry: tuple[str, object], where: str) -> Field:
+    key, value = entry
     if not isinstance(value, dict):
         return Field(key, string_value=text_of(value, where))
     if key == "fields" and "key" in value:
@@ -73,15 +96,13 @@ def _field(key: str, value: object, where: str) -> Field:
     return Field(key, ref_value=text_of(value["ref"], where))
 
 
-def _parameter(document: object, where: str) -> ParameterObject:
+def _parameter(document: object, where: str, faults: Faults) -> ParameterObject:
     members = mapping_of(document, where)
     parameter_id = member_of(members, "id", where)
-    where = f"parameter {parameter_id!r}"
-    attributes = tuple(
-        ParameterAttribute(key, text_of(value, f"{where}, attribute {key!r}"))
-        for key, given in members.items()
-        if key != "id"
-        for value in _several(given)
+    attributes = faults.each(
+        _entries(members, f"parameter {parameter_id!r}, attribute", ("id",)),
+        lambda each, at: ParameterAttribute(each[0], text_of(each[1], at)),
+        lambda each, _: (parameter_id, each[0]),
     )
     return ParameterObject(parameter_id, attributes)
 

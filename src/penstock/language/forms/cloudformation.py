@@ -11,13 +11,15 @@ from penstock.language.forms.intrinsics import (
     Resolver,
     Template,
     Unknown,
+    function_of,
     is_no_value,
     literal,
     may_be_dynamic,
+    not_read,
     shown,
 )
 from penstock.language.forms.named import NamedDefinition
-from penstock.language.forms.shapes import list_of, mapping_of, text_of
+from penstock.language.forms.shapes import Faults, list_of, mapping_of, named_by, part_of, text_of
 from penstock.language.forms.unknowns import Unknowns, is_secret, template_of, words_in
 from penstock.language.wording import shorten
 from penstock.model.api import Tag
@@ -111,6 +113,7 @@ class _Reader:
 
     def __init__(self, template: Template, properties: Mapping[str, object]) -> None:
         self._properties = properties
+        self._faults = Faults()
         self.decided: list[str] = []
         self._template = template
         self._static = Resolver(template)
@@ -118,30 +121,33 @@ class _Reader:
         self._unknowns = Unknowns(template, words_in(properties))
 
     def definition(self) -> Definition:
-        parameters = tuple(
-            self._parameter(each, where)
-            for each, where in self._members(self._properties, "ParameterObjects")
-        )
-        values = tuple(
-            ParameterValue(self._literal(each, "Id", where), self._text(each, "StringValue", where))
-            for each, where in self._members(self._properties, "ParameterValues")
-        )
-        objects = tuple(
-            self._object(each, where)
-            for each, where in self._members(self._properties, "PipelineObjects")
-        )
+        """Raises DefinitionError, with all that is wrong."""
+        named = named_by("Id")
+        parameters = self._faults.each(self._entries("ParameterObjects"), self._parameter, named)
+        values = self._faults.each(self._entries("ParameterValues"), self._value, named)
+        objects = self._faults.each(self._entries("PipelineObjects"), self._object, named)
+        self._faults.check()
         return Definition(objects, (*parameters, *self._unknowns.parameters()), values)
 
-    def _object(self, members: Mapping[str, object], where: str) -> PipelineObject:
+    def _value(self, entry: object, where: str) -> ParameterValue:
+        members = mapping_of(entry, where)
+        value_id = self._literal(members, "Id", where)
+        return ParameterValue(value_id, self._text(members, "StringValue", where))
+
+    def _object(self, entry: object, where: str) -> PipelineObject:
+        members = mapping_of(entry, where)
         object_id = self._literal(members, "Id", where)
         where = f"object {object_id!r}"
         name = self._literal(members, "Name", where) if "Name" in members else object_id
-        fields = tuple(
-            self._field(each, at) for each, at in self._members(members, "Fields", where)
+        fields = self._faults.each(
+            self._entries("Fields", members, where, object_id),
+            self._field,
+            part_of(object_id, "Key"),
         )
         return PipelineObject(object_id, name, fields)
 
-    def _field(self, members: Mapping[str, object], where: str) -> Field:
+    def _field(self, entry: object, where: str) -> Field:
+        members = mapping_of(entry, where)
         key = self._literal(members, "Key", where)
         where = f"{where} ({key!r})"
         given = self._given(members, where)
@@ -152,21 +158,29 @@ class _Reader:
         read = self._literal if key == "type" else self._text
         return Field(key, read(members, "StringValue", where))
 
-    def _parameter(self, members: Mapping[str, object], where: str) -> ParameterObject:
+    def _parameter(self, entry: object, where: str) -> ParameterObject:
+        members = mapping_of(entry, where)
         parameter_id = self._literal(members, "Id", where)
-        attributes = []
-        for each, place in self._members(members, "Attributes", f"parameter {parameter_id!r}"):
-            key = self._literal(each, "Key", place)
-            read = self._literal if key in _WORDLESS_ATTRIBUTES else self._text
-            attributes.append(ParameterAttribute(key, read(each, "StringValue", place)))
-        return ParameterObject(parameter_id, tuple(attributes))
+        attributes = self._faults.each(
+            self._entries("Attributes", members, f"parameter {parameter_id!r}", parameter_id),
+            self._attribute,
+            part_of(parameter_id, "Key"),
+        )
+        return ParameterObject(parameter_id, attributes)
+
+    def _attribute(self, entry: object, where: str) -> ParameterAttribute:
+        members = mapping_of(entry, where)
+        key = self._literal(members, "Key", where)
+        read = self._literal if key in _WORDLESS_ATTRIBUTES else self._text
+        return ParameterAttribute(key, read(members, "StringValue", where))
 
     def tags(self) -> Iterator[Tag | str]:
         """The tags; a text where one has to be left out, since its value comes with a deployment.
 
         A definition is none the worse for that.
         """
-        for each, where in self._members(self._properties, "PipelineTags"):
+        for entry, where in self._entries("PipelineTags"):
+            each = mapping_of(entry, where)
             key, value = (self.known(each.get(part), where) for part in ("Key", "Value"))
             if key is None or value is None:
                 missing = shown(each.get("Value" if value is None else "Key"))
@@ -198,20 +212,30 @@ class _Reader:
             f"{shown(value)} at {where}: the template's defaults have decided it{outcome}"
         )
 
-    def _members(
-        self, members: Mapping[str, object], key: str, where: str = ""
-    ) -> Iterator[tuple[Mapping[str, object], str]]:
-        """The entries of a list property that apply, each with its place."""
+    def _entries(
+        self,
+        key: str,
+        members: Mapping[str, object] | None = None,
+        where: str = "",
+        object_id: str | None = None,
+    ) -> Iterator[tuple[object, str]]:
+        """The entries that apply of a list of the resource, or of an object, with their places."""
         path = f"{where}, {key}" if where else key
-        given = self._chosen(members.get(key), path)
+        given = self._chosen((self._properties if members is None else members).get(key), path)
         if given is None or is_no_value(given):
             return
         for at, each in enumerate(list_of(given, path)):
-            chosen = self._chosen(each, f"{path}[{at}]")
+            place = f"{path}[{at}]"
+            try:
+                chosen = self._chosen(each, place)
+                _refuse_function(chosen, place)
+            except DefinitionError as error:
+                self._faults.add(error, object_id or place)
+                continue
             # An `If` may put in one entry, or several, or none.
-            for entry in chosen if isinstance(chosen, list) else [chosen]:
+            for entry in chosen if isinstance(chosen, list) and each is not chosen else [chosen]:
                 if not is_no_value(entry):
-                    yield mapping_of(entry, f"{path}[{at}]"), f"{path}[{at}]"
+                    yield entry, place
 
     def _chosen(self, value: object, where: str) -> object:
         """A part of the template after its `If`s, decided by defaults where need be."""
@@ -287,6 +311,16 @@ class _Reader:
                 raise DefinitionError(f"{where}: {error}") from error
             return known
         return embed(pieces, self._unknowns.named)
+
+
+def _refuse_function(entry: object, where: str) -> None:
+    name, _ = function_of(entry) or ("", None)
+    if name.partition("::")[0] in ("Transform", "ForEach"):
+        raise not_read(name.partition("::")[0], where)
+    if name and not is_no_value(entry):
+        raise DefinitionError(
+            f"{where}: {shown(entry)} cannot stand for an entry here; write the entry out"
+        )
 
 
 def _anything(_: object) -> Named:

@@ -80,8 +80,16 @@ def check_function(name: str, written: str, where: str = "") -> None:
     """Raises DefinitionError if CloudFormation has no such function."""
     if name.partition("::")[0] not in FUNCTIONS:
         problem = f"there is no function {shorten(repr(written))}"
-        guess = did_you_mean(nearest(name, FUNCTIONS))
+        guess = did_you_mean(nearest(name, FUNCTIONS)) or f" There are: {', '.join(FUNCTIONS)}."
         raise DefinitionError(f"{where}: {problem}.{guess}" if where else f"{problem}.{guess}")
+
+
+def not_read(name: str, where: str) -> DefinitionError:
+    """The error for a function that would make any template out of this one."""
+    return DefinitionError(
+        f"{where}: Fn::{name} is not read; let CloudFormation process the template first and take "
+        "what it makes of it"
+    )
 
 
 def function_of(value: object) -> tuple[str, object] | None:
@@ -241,10 +249,7 @@ class Resolver:
                 plain = literal(self.text(argument, where_within))
                 return unknown if plain is None else (_base64(plain),)
             case "Transform" | "ForEach":
-                raise DefinitionError(
-                    f"{where}: Fn::{name} is not read; let CloudFormation process the template "
-                    "first and take what it makes of it"
-                )
+                raise not_read(name, where)
         return unknown
 
     def _ref(self, name: object, where: str) -> Pieces:

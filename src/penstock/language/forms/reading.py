@@ -9,10 +9,12 @@ from penstock.language.forms.cloudformation import from_cloudformation, is_cloud
 from penstock.language.forms.json_text import read_json
 from penstock.language.forms.named import NamedDefinition
 from penstock.language.forms.parameter_files import PARAMETER_KEYS
+from penstock.language.forms.shapes import Unreadable
 from penstock.language.forms.terraform import from_terraform, is_terraform
 from penstock.language.forms.texts import decoded, meant_as_json
+from penstock.language.rules import Rule
 from penstock.language.wording import did_you_mean, shorten
-from penstock.model.definition import Definition
+from penstock.model.definition import Definition, Finding
 from penstock.model.errors import DefinitionError
 
 _KNOWN_KEYS = ("objects", "pipelineObjects", "PipelineObjects", "Resources")
@@ -40,6 +42,16 @@ def read_pipelines(text: str | bytes) -> tuple[NamedDefinition, ...]:
             "(Terraform)"
         )
     return found
+
+
+def unreadable(error: Exception) -> tuple[Finding, ...]:
+    """What is wrong with a document that cannot be read: a finding for each fault."""
+    if isinstance(error, Unreadable):
+        return tuple(
+            Finding(each.object_id, "error", Rule.UNREADABLE, each.text, each.field)
+            for each in error.faults
+        )
+    return (Finding("", "error", Rule.UNREADABLE, str(error)),)
 
 
 def picked(pipelines: Sequence[NamedDefinition], pick: str | None = None) -> NamedDefinition:
