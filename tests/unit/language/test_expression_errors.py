@@ -53,6 +53,33 @@ def test_errors_of_what_is_too_much(text: str, problem: str) -> None:
     assert problem in error_of(text).problem
 
 
+@pytest.mark.parametrize(
+    ("text", "problems", "readable"),
+    [
+        ("#{n.fromat('Y')} #{a} #{day()}", ["no function 'fromat'", "'day' takes (date)"], 3),
+        ("#{1 +} #{a} #{} #{b}", ["a value is expected here", "the expression is empty"], 2),
+        ("#{a #{b} #{c}", ["cannot stand in another"], 2),
+        ("#{foo(day()) 1} #{a}", ["'day' takes", "no function 'foo'", "an operator or '}'"], 1),
+        ("#{'a} #{b} #{c +}", ["the text is not closed"], 0),
+        ("#{a} #{b", ["the expression is not closed"], 1),
+        ("#{" + "(" * 99 + "1" + ")" * 99 + "} #{a}", ["nested more than 30 levels"], 1),
+        ("#{}" * 5_000, ["the expression is empty"] * 10, 0),
+        ("#{" + "foo(" * 20 + ")" * 20 + "}", ["there is no function 'foo'"] * 10, 0),
+    ],
+)
+def test_one_mistake_does_not_hide_the_others(
+    text: str, problems: list[str], readable: int
+) -> None:
+    found = error_of(text).readable
+    assert found is not None
+    for (at, said), problem in zip(found.problems, problems, strict=True):
+        assert problem in said
+        assert at <= len(text)
+    trees = [part for part in found.parts if not isinstance(part, str)]
+    if readable:
+        assert len(trees) == readable
+
+
 def test_an_error_shows_the_text_with_its_place_marked() -> None:
     assert str(error_of("s3://bucket/#{format(nope, 'YYYY')}/x")) == (
         "there is no field or parameter 'nope' here\n"

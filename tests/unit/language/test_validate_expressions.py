@@ -189,3 +189,18 @@ def test_a_path_that_differs_by_a_parameter_to_come_is_let_be():
     out = node("Out", directoryPath="#{myPlace}")
     found = check(activity(output={"ref": "Out"}), out, parameters=[{"id": "myPlace"}], draft=True)
     assert list(found.warnings) == ["myPlace"]
+
+
+def test_all_mistakes_of_one_text_are_told_from_left_to_right():
+    text = "#{formt(@scheduledStartTime, 'Y')} #{myNope} #{1 +} #{day()} #{format('x', 'T')}"
+    found = check(activity(command=text)).errors["A"]
+    told = [
+        "no function 'formt'",
+        "parameter 'myNope'",
+        "a value is expected",
+        "'day' takes",
+        "'T'",
+    ]
+    assert len(found) == len(told)
+    for error, problem in zip(found, told, strict=True):
+        assert problem in error

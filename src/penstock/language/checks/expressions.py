@@ -136,15 +136,16 @@ class _Names:
         template = self._subject.template(text)
         if isinstance(template, ExpressionError):
             # Where the text is inherited its owner has the error already.
-            wrong = _Wrong(template.problem, Rule.EXPRESSION)
-            return [_Problem(template.at, wrong)] if own else []
+            if not own or template.readable is None:
+                return []
+            template = template.readable
         names = () if each.type is None else self._unknown(each, key, template)
         found = _empty_as_one(list(islice(names, MOST_PROBLEMS)))
         kinds = self._foresight.kinds_at(each.id)
         found += [
             _Problem(at, _Wrong(what, Rule.EXPRESSION)) for at, what in faults(template, kinds)
         ]
-        return found[:MOST_PROBLEMS]
+        return sorted(found, key=lambda each: each.at)[:MOST_PROBLEMS]
 
     def _unknown(self, each: ResolvedObject, key: str, template: Template) -> Iterator[_Problem]:
         for part in template.parts:

@@ -2,6 +2,7 @@
 
 from unicodedata import combining, east_asian_width
 
+from penstock.language.expressions.tree import Template
 from penstock.model.errors import DefinitionError
 
 _WHOLE = 90
@@ -15,14 +16,23 @@ class ExpressionError(DefinitionError):
 
     `problem` is the sentence alone, `at` the offset in the whole field's text, `marked` the two
     lines with the place. `placed` is true when the sentence says whose text it is. The text of a
-    secret must not be shown: then `problem` is all to tell.
+    secret must not be shown: then `problem` is all to tell. Of a text that cannot be read
+    `readable` has all problems, and those of its expressions that can.
     """
 
-    def __init__(self, text: str, at: int, problem: str, placed: bool = False) -> None:
+    def __init__(
+        self,
+        text: str,
+        at: int,
+        problem: str,
+        placed: bool = False,
+        readable: Template | None = None,
+    ) -> None:
         self.text = text
         self.at = at
         self.placed = placed
         self.problem = problem
+        self.readable = readable
         self.marked = _marked(text, at)
         super().__init__(f"{problem}\n{self.marked}")
 

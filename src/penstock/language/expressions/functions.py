@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from penstock.language.catalogue import nearest
 from penstock.language.expressions.joda import format_joda
 from penstock.language.expressions.tree import Value, ValueKind
 from penstock.language.periods import Period, add_periods, parse_datetime, parse_period
+from penstock.language.wording import did_you_mean
 from penstock.model.errors import DefinitionError
 
 _SAMPLE = datetime(2000, 1, 1)
@@ -29,6 +31,18 @@ class Function(Struct, frozen=True):
     parameters: tuple[str, ...]
     result: Literal["date", "integer", "text"]
     apply: Callable[..., Value]
+
+
+def call_fault(name: str, count: int) -> str | None:
+    """What is wrong with a call of so many arguments, whatever they are."""
+    function = FUNCTIONS.get(name)
+    if function is None:
+        guess = did_you_mean(nearest(name, FUNCTIONS))
+        return f"there is no function {name!r}.{guess or _ALL_FUNCTIONS}"
+    if count == len(function.parameters):
+        return None
+    given = f"{count} argument{' was' if count == 1 else 's were'} given"
+    return f"{name!r} takes ({', '.join(function.parameters)}); {given}"
 
 
 def call(name: str, arguments: tuple[Value, ...]) -> Value:
@@ -248,6 +262,8 @@ FUNCTIONS: dict[str, Function] = {
     **{f"minus{unit}": _minus(unit.lower().removesuffix("s")) for unit in _UNITS},
 }
 """All functions by name."""
+
+_ALL_FUNCTIONS = f" The functions are {', '.join(FUNCTIONS)}."
 
 _CALLS = {
     name: (function.apply, tuple(_TAKERS[kind] for kind in function.parameters))

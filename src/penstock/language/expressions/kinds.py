@@ -7,7 +7,7 @@ be a date or a number.
 
 from collections.abc import Callable
 from itertools import product
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -16,6 +16,7 @@ from penstock.language.expressions.functions import (
     FUNCTIONS,
     argument_fault,
     call,
+    call_fault,
     kind_fault,
     kind_of,
 )
@@ -26,6 +27,7 @@ from penstock.language.expressions.tree import (
     Name,
     Negation,
     Node,
+    Problem,
     Template,
     Value,
     ValueKind,
@@ -51,25 +53,18 @@ KindOfPath = Callable[[tuple[str, ...]], Foreseen]
 """What a name stands for; `unknown` for one that is not known."""
 
 
-class Problem(NamedTuple):
-    """Something that cannot work whatever the run brings, and its offset in the field's text."""
-
-    at: int
-    problem: str
-
-
 def infer(node: Node, kind_of_path: KindOfPath) -> Foreseen:
     """What an expression yields; `unknown` also where it cannot work."""
     return _Foresight(kind_of_path).node(node)
 
 
 def faults(template: Template, kind_of_path: KindOfPath) -> list[Problem]:
-    """All that cannot work in a text, in the order of its places."""
+    """All that cannot work or be read in a text, in the order of its places."""
     foresight = _Foresight(kind_of_path)
     for part in template.parts:
         if not isinstance(part, str):
             foresight.node(part)
-    return sorted(foresight.problems)
+    return sorted({*template.problems, *foresight.problems})
 
 
 def kind_of_all(foreseen: Foreseen) -> Kind:
@@ -106,6 +101,8 @@ class _Foresight:
 
     def _call(self, node: Call) -> Foreseen:
         arguments = [self.node(argument) for argument in node.arguments]
+        if call_fault(node.function, len(arguments)) is not None:
+            return "unknown"  # the parser has found that already
         for number, argument in enumerate(arguments, 1):
             fault = _argument_fault(node.function, number, argument)
             if fault is not None:

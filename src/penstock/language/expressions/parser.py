@@ -7,9 +7,8 @@ within the length of a hostile text, which a general library does not promise.
 
 from collections.abc import Callable, Sequence
 
-from penstock.language.catalogue import nearest
 from penstock.language.expressions.errors import ExpressionError, Fault
-from penstock.language.expressions.functions import FUNCTIONS
+from penstock.language.expressions.functions import call_fault
 from penstock.language.expressions.lexer import Token, read_tokens, unquote
 from penstock.language.expressions.tree import (
     Call,
@@ -18,19 +17,22 @@ from penstock.language.expressions.tree import (
     Name,
     Negation,
     Node,
+    Problem,
     Step,
     Template,
     height,
     walk,
 )
 from penstock.language.periods import UNITS
-from penstock.language.wording import did_you_mean
 
 __all__ = ["OPENING", "parse", "walk"]
 
 OPENING = "#{"
 DEEPEST = 30
 """Levels of parentheses, and of the tree; each takes some of the interpreter's own stack."""
+
+MOST_PROBLEMS = 10
+"""Of one text; who mends them will look again."""
 
 LONGEST_TEXT = 1024 * 1024
 LARGEST_INTEGER = 2**63 - 1
@@ -47,13 +49,16 @@ _PERIOD_WORDS = frozenset({*UNITS, *(f"{unit}s" for unit in UNITS)})
 
 
 def parse(text: str) -> Template:
-    """The parts of a field's text. Raises ExpressionError with the place.
+    """The parts of a field's text. Raises ExpressionError with the place, the first of several.
 
     What was parsed is remembered, since every instance evaluates the same texts.
     """
     template = _remembered.get(text)
     if template is None:
         template = _parse(text)
+        if template.problems:
+            at, problem = template.problems[0]
+            raise ExpressionError(text, at, problem, readable=template)
         _remember(template)
     return template
 
@@ -80,23 +85,29 @@ def _remember(template: Template) -> None:
 
 def _parse(text: str) -> Template:
     if len(text) > LONGEST_TEXT:
-        raise ExpressionError(text, 0, f"the text is longer than {LONGEST_TEXT} characters")
+        problem = Problem(0, f"the text is longer than {LONGEST_TEXT} characters")
+        return Template(text, (), problems=(problem,))
     parts: list[str | Node] = []
+    problems: list[Problem] = []
     at = depth = 0
-    while (opening := text.find(OPENING, at)) >= 0:
+    while (opening := text.find(OPENING, at)) >= 0 and len(problems) < MOST_PROBLEMS:
         if opening > at:
             parts.append(text[at:opening])
+        at = opening + len(OPENING)
         try:
-            tokens = read_tokens(text, opening + len(OPENING))
-            tree = _Parser(tokens).whole()
+            tokens = read_tokens(text, at)
+            at = tokens[-1].at + 1
+            tree = _Parser(tokens, problems).whole()
             depth = max(depth, _height(tree, opening))
+            parts.append(tree)
         except Fault as fault:
-            raise ExpressionError(text, fault.at, fault.problem) from None
-        parts.append(tree)
-        at = tokens[-1].at + 1
+            problems.append(Problem(fault.at, fault.problem))
+            if text[fault.at : fault.at + 1] in ("'", '"'):
+                break  # what follows may be meant as a text's
+            at = max(at, fault.at)
     if at < len(text) or not parts:
         parts.append(text[at:])
-    return Template(text, tuple(parts), depth)
+    return Template(text, tuple(parts), depth, tuple(problems))
 
 
 def _height(tree: Node, at: int) -> int:
@@ -110,10 +121,14 @@ _TOO_DEEP = f"the expression is nested more than {DEEPEST} levels deep"
 
 
 class _Parser:
-    """The state of one descent: the tokens, where it stands, how deep it is."""
+    """The state of one descent: the tokens, where it stands, how deep it is.
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    Calls that cannot work are added to `problems`, as they do not keep the rest from being read.
+    """
+
+    def __init__(self, tokens: Sequence[Token], problems: list[Problem]) -> None:
         self._tokens = tokens
+        self._problems = problems
         self._next = 0
         self._depth = 0
 
@@ -249,18 +264,10 @@ class _Parser:
                 arguments.append(self._nested(self._sum))
             if not self._take_mark(")"):
                 raise self._unexpected("an operator, ',' or ')'")
-        function = FUNCTIONS.get(name)
-        if function is None:
-            guess = did_you_mean(nearest(name, FUNCTIONS)) or _ALL_FUNCTIONS
-            raise Fault(at, f"there is no function {name!r}.{guess}")
-        if len(arguments) != len(function.parameters):
-            wanted = ", ".join(function.parameters)
-            given = f"{len(arguments)} argument{' was' if len(arguments) == 1 else 's were'} given"
-            raise Fault(at, f"{name!r} takes ({wanted}); {given}")
+        fault = call_fault(name, len(arguments))
+        if fault is not None and len(self._problems) < MOST_PROBLEMS:
+            self._problems.append(Problem(at, fault))
         return Call(name, tuple(arguments), at)
-
-
-_ALL_FUNCTIONS = f" The functions are {', '.join(FUNCTIONS)}."
 
 
 def _decimal(token: Token) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Literal, Self, TypeAlias
+from typing import Literal, NamedTuple, Self, TypeAlias
 
 from msgspec import Struct
 
@@ -108,12 +108,23 @@ def height(node: Node) -> int:
     return levels
 
 
+class Problem(NamedTuple):
+    """Something that cannot work whatever the run brings, and its offset in the field's text."""
+
+    at: int
+    problem: str
+
+
 class Template(Struct, frozen=True):
-    """A field's text: constant parts and expressions in order; `depth` is the highest tree's."""
+    """A field's text: constant parts and expressions in order; `depth` is the highest tree's.
+
+    One with `problems` is for looking at only: it has the expressions that could be read.
+    """
 
     text: str
     parts: tuple[str | Node, ...]
     depth: int = 0
+    problems: tuple[Problem, ...] = ()
 
     @property
     def lone(self) -> Node | None:
