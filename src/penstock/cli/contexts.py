@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from penstock.engine.compile import compile_plan
+from penstock.engine.intervals import Schedule
 from penstock.engine.plan import Component, Plan
 from penstock.engine.scopes import attached_scope, attempt_scope, instance_scope
 from penstock.language.catalogue import nearest
@@ -61,9 +62,9 @@ def occasion(definition: Definition, values: Sequence[ParameterValue], asked: As
     """The context that is asked for. Raises DefinitionError where there is none."""
     resolved = resolve(definition, values)
     each = _object(resolved, asked.object_id)
-    node = _object(resolved, asked.node) if asked.node is not None else None
+    node = _node(resolved, asked.node) if asked.node is not None else None
     if asked.context == "component" or asked.at is None:
-        found = _component(resolved, each)
+        found = _component(resolved, each, node)
     else:
         plan = compile_plan(definition, values, PIPELINE_ID, 1, asked.at, _REPORT_TIMEOUT_MS)
         found = _running(plan, each, node, asked)
@@ -79,9 +80,33 @@ def _object(resolved: Resolved, object_id: str) -> ResolvedObject:
     return found
 
 
-def _component(resolved: Resolved, each: ResolvedObject) -> Occasion:
-    scope = ObjectScope(resolved, each.id, {"@pipelineId": PIPELINE_ID}, runtime_known=False)
-    return Occasion(f"the component {each.id}", scope, resolved)
+def _node(resolved: Resolved, node_id: str) -> ResolvedObject:
+    """The object that is `node`; a precondition may be named with its own node, `Ready@Load`."""
+    if node_id in resolved.objects or "@" not in node_id:
+        return _object(resolved, node_id)
+    return _object(resolved, node_id[: node_id.index("@")])
+
+
+def _component(
+    resolved: Resolved, each: ResolvedObject, node: ResolvedObject | None = None
+) -> Occasion:
+    if node is not None and not _is_attached(each):
+        raise DefinitionError(
+            f"{each.id} is no precondition and no action, so --node says nothing of it without "
+            "--at TIME"
+        )
+    known = {"@pipelineId": PIPELINE_ID}
+    title = f"the component {each.id}"
+    about = None
+    if node is not None:
+        title += f", its node the component {node.id}"
+        about = ObjectScope(resolved, node.id, known, runtime_known=False)
+    scope = ObjectScope(resolved, each.id, known, node=about, runtime_known=False)
+    return Occasion(title, scope, resolved)
+
+
+def _is_attached(each: ResolvedObject) -> bool:
+    return each.category is not None and each.category.endswith(("action", "precondition"))
 
 
 def _running(
@@ -93,8 +118,9 @@ def _running(
         return _of_instance(plan, instance, asked.context)
     if asked.context == "attempt":
         raise DefinitionError(f"{each.id} is no activity and no data node, so it has no attempts")
-    if each.category is not None and each.category.endswith(("action", "precondition")):
-        return _attached(plan, each, node or _only_referrer(plan.resolved, each), asked.at or 0)
+    if _is_attached(each):
+        node = node or _only_referrer(plan.resolved, each)
+        return _attached(plan, each, node, asked.node or node.id, asked.at or 0)
     if each.ref("schedule") is None and not plan.on_demand:
         return _served(plan, each, node, asked.at or 0)
     return _other(plan, each, asked.at or 0)
@@ -108,10 +134,12 @@ def _of_instance(plan: Plan, instance: Instance, context: ContextName) -> Occasi
     return Occasion(f"the first attempt of {title}", scope, plan.resolved)
 
 
-def _attached(plan: Plan, each: ResolvedObject, node: ResolvedObject, at: Instant) -> Occasion:
-    component = plan.components.get(node.id)
-    start, end = _interval(plan, node, at)
-    title = f"{each.id}, its node {_title(node.id, start, end)}"
+def _attached(
+    plan: Plan, each: ResolvedObject, node: ResolvedObject, node_id: str, at: Instant
+) -> Occasion:
+    component = plan.components.get(node_id) or _only_attached(plan, node)
+    start, end = _interval(plan, node, at, component)
+    title = f"{each.id}, its node {_title(component.id if component else node.id, start, end)}"
     if component is None:
         return Occasion(
             title,
@@ -125,6 +153,18 @@ def _attached(plan: Plan, each: ResolvedObject, node: ResolvedObject, at: Instan
         )
     scope = attached_scope(plan, each.id, _instance(component, start, end), None)
     return Occasion(title, scope, plan.resolved)
+
+
+def _only_attached(plan: Plan, node: ResolvedObject) -> Component | None:
+    """What runs of a precondition: a component for the object that refers to it."""
+    found = [c for c in plan.components.values() if c.owner and c.object_id == node.id]
+    if len(found) > 1:
+        names = ", ".join(component.id for component in found[:20])
+        raise DefinitionError(
+            f"{len(found)} objects refer to {node.id}; say with --node for which of them it is "
+            f"asked: {names}"
+        )
+    return found[0] if found else None
 
 
 def _other(plan: Plan, each: ResolvedObject, at: Instant) -> Occasion:
@@ -165,12 +205,32 @@ def _title(object_id: str, start: Instant, end: Instant) -> str:
     return f"{instance_id(object_id, start)}{until}"
 
 
-def _interval(plan: Plan, each: ResolvedObject, at: Instant) -> tuple[Instant, Instant]:
+def _schedules(plan: Plan, each: ResolvedObject, component: Component | None) -> list[Schedule]:
+    """The schedule that an object runs by, or, where it has none, those of its users."""
+    if component is not None:
+        return [component.schedule] if component.schedule else []
+    known = {c.schedule.id: c.schedule for c in plan.components.values() if c.schedule}
+    own = known.get(each.ref("schedule") or "")
+    if own is not None:
+        return [own]
+    users = (plan.components[user].schedule for user in _users(plan, each))
+    return list({schedule.id: schedule for schedule in users if schedule}.values())
+
+
+def _interval(
+    plan: Plan, each: ResolvedObject, at: Instant, component: Component | None = None
+) -> tuple[Instant, Instant]:
     """The object's interval that holds the moment; in an on-demand pipeline a run at the moment."""
     if plan.on_demand:
         return at, at
-    schedules = {c.schedule.id: c.schedule for c in plan.components.values() if c.schedule}
-    schedule = schedules.get(each.ref("schedule") or "")
+    schedules = _schedules(plan, each, component)
+    if len(schedules) > 1:
+        names = ", ".join(sorted(schedule.id for schedule in schedules))
+        raise DefinitionError(
+            f"{each.id} has no schedule of its own and serves objects of several, {names}; so it "
+            f"is not known which interval it has at {format_instant(at)}"
+        )
+    schedule = schedules[0] if schedules else None
     if schedule is None:
         raise DefinitionError(
             f"{each.id} has no schedule that an activity or data node runs by, so it has no "

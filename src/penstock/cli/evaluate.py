@@ -107,8 +107,6 @@ def command(
 
     if at is None and context in ("instance", "attempt"):
         raise click.UsageError(f"--context {context} needs --at TIME, which says of which interval")
-    if at is None and node is not None:
-        raise click.UsageError("--node needs --at TIME, which says of which interval")
     definition = extension(parameter_files)(read_definition(file.read(), pick=pick))
     found = occasion(
         definition,

@@ -63,7 +63,12 @@ DEFINITION = {
             "subject": "s",
             "message": "#{node.name}: #{node.errorMessage} at #{node.@actualEndTime}",
         },
-        {"id": "Ready", "type": "Exists", "myWhat": "#{node.@scheduledEndTime}"},
+        {
+            "id": "Ready",
+            "type": "Exists",
+            "myWhat": "#{node.@scheduledEndTime}",
+            "onFail": {"ref": "Alarm"},
+        },
         {"id": "Machine", "type": "Ec2Resource"},
         {"id": "Store", "type": "JdbcDatabase", "connectionString": "c"},
     ],
@@ -161,6 +166,23 @@ def test_from_a_shell(file: str) -> None:
         ),
         ("node.pipelineLogUri", ("--object", "Alarm", *TABLE, *IN_MARCH, "--node", "Load"),
          "s3://logs\n"),
+        # A precondition has the interval of its own node.
+        (
+            "#{node.@scheduledEndTime} #{node.myWhat} #{node.command}",
+            ("--object", "Alarm", *TABLE, *IN_MARCH, "--node", "Ready"),
+            "2026-03-12T00:00:00 2026-03-12T00:00:00 \n",
+        ),
+        (
+            "node.@id",
+            ("--object", "Alarm", *TABLE, *IN_MARCH, "--node", "Ready@Other"),
+            "@Ready@Other_2026-03-05T00:00:00\n",
+        ),
+        # Without a time it is known as a component.
+        (
+            "#{node.name} [#{node.directoryPath}]",
+            ("--object", "Alarm", *TABLE, "--node", "Load"),
+            "the load []\n",
+        ),
     ],
 )  # fmt: skip
 def test_values(penstock, expression: str, options: tuple[str, ...], expected: str) -> None:
@@ -253,8 +275,8 @@ def test_secrets_are_masked_unless_they_are_asked_for(penstock) -> None:
             "1",
             ("--object", "Alarm", *TABLE, *IN_MARCH),
             (
-                "penstock: 2 objects refer to Alarm; say with --node which of them it is evaluated"
-                " for: Load, Other\n"
+                "penstock: 3 objects refer to Alarm; say with --node which of them it is evaluated"
+                " for: Load, Other, Ready\n"
             ),
         ),
         (
@@ -273,6 +295,24 @@ def test_secrets_are_masked_unless_they_are_asked_for(penstock) -> None:
             (
                 "penstock: Store has no schedule that an activity or data node runs by, so it has"
                 " no interval at 2026-03-05T00:00:00\n"
+            ),
+        ),
+        (
+            "1",
+            (*LOAD, "--node", "Other"),
+            (
+                "penstock: Load is no precondition and no action, so --node says nothing of it"
+                " without --at TIME\n"
+            ),
+        ),
+        (
+            "node.@scheduledStartTime",
+            ("--object", "Alarm", *TABLE, "--node", "Load"),
+            (
+                "penstock: '@scheduledStartTime' is known only once there is an instance; --at TIME"
+                " evaluates as the instance of a time\n"
+                "  #{node.@scheduledStartTime}\n"
+                "    ^\n"
             ),
         ),
         (
@@ -300,7 +340,6 @@ def test_errors(penstock, expression: str, options: tuple[str, ...], expected: s
     [
         (*LOAD, "--at", "tomorrow"),
         (*LOAD, "--context", "attempt"),
-        (*LOAD, "--node", "Load"),
         (*LOAD, "--runtime", "hostname"),
     ],
 )
@@ -322,3 +361,34 @@ def test_an_object_that_nothing_refers_to_has_no_node(penstock, file: str, tmp_p
     assert penstock("node.name", "--object", "Alone", *TABLE, *IN_MARCH, "--node", "Load").out == (
         "the load\n"
     )
+
+
+def test_a_precondition_of_several_is_named_with_its_own_node(penstock, file: str) -> None:
+    objects = [dict(each) for each in DEFINITION["objects"]]
+    for each in objects:
+        if each["id"] == "Load":
+            each["precondition"] = {"ref": "Ready"}
+    Path(file).write_text(json.dumps({**DEFINITION, "objects": objects}), "utf-8")
+    asked = ("--object", "Alarm", *TABLE, *IN_MARCH, "--node")
+    assert penstock("1", *asked, "Ready").err == (
+        "penstock: 2 objects refer to Ready; say with --node for which of them it is asked:"
+        " Ready@Load, Ready@Other\n"
+    )
+    assert penstock("node.@scheduledEndTime", *asked, "Ready@Load").out == "2026-03-31T08:00:00\n"
+    assert penstock("node.@scheduledEndTime", *asked, "Ready@Other").out == "2026-03-12T00:00:00\n"
+
+
+def test_a_machine_without_a_schedule_has_the_interval_of_its_users(penstock, file: str) -> None:
+    objects = [{k: v for k, v in each.items() if each["id"] != "Default" or k != "schedule"}
+               for each in DEFINITION["objects"]]  # fmt: skip
+    for each in objects:
+        if each["id"] in ("Load", "In"):
+            each["schedule"] = {"ref": "Monthly"}
+        if each["id"] == "Load":
+            each["runsOn"] = {"ref": "Machine"}
+            del each["workerGroup"]
+    Path(file).write_text(json.dumps({**DEFINITION, "objects": objects}), "utf-8")
+    said = penstock(
+        "node.@scheduledEndTime", "--object", "Alarm", *TABLE, *IN_MARCH, "--node", "Machine"
+    )
+    assert (said.out, said.err) == ("2026-03-31T08:00:00\n", "")
