@@ -44,7 +44,7 @@ def attach(
         group = _group_giver(owner, components)
         preconditions = [
             _precondition(resolved.objects[ref], owner, group, make)
-            for ref in _referred(resolved, owner, "precondition", PRECONDITIONS)
+            for ref in _referred(resolved, owner, ("precondition", "dependsOn"), PRECONDITIONS)
         ]
         waiting = replace(
             owner,
@@ -64,9 +64,10 @@ def attach(
 
 
 def _referred(
-    resolved: Resolved, owner: Component, key: str, categories: frozenset[str]
+    resolved: Resolved, owner: Component, keys: tuple[str, ...], categories: frozenset[str]
 ) -> tuple[str, ...]:
-    refs = dict.fromkeys(resolved.objects[owner.object_id].refs(key))
+    item = resolved.objects[owner.object_id]
+    refs = dict.fromkeys(ref for key in keys for ref in item.refs(key))
     return tuple(ref for ref in refs if resolved.objects[ref].category in categories)
 
 
@@ -114,7 +115,7 @@ def _with_actions(
         return Action(ref, alarm.id)
 
     on_success, on_fail, on_late = (
-        tuple(action(ref) for ref in _referred(resolved, owner, key, frozenset({ACTION})))
+        tuple(action(ref) for ref in _referred(resolved, owner, (key,), frozenset({ACTION})))
         for key in ("onSuccess", "onFail", "onLateAction")
     )
     if not (on_success or on_fail or on_late):

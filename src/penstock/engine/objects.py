@@ -276,7 +276,7 @@ def _own(
     scope: ObjectScope | None = None
     for key, values in item.fields.items():
         if key in _LEADING_TO_INSTANCES:
-            fields.extend(_to_instances(plan, component, instance, key, values))
+            fields.extend(_to_instances(plan, component, instance, values))
         elif key != "parent":
             for field in values:
                 if make_scope and field.string_value and has_expression(field.string_value):
@@ -338,11 +338,11 @@ def tell(plan: Plan, alarm: Component, node: Node) -> tuple[dict[str, str], str 
 
 
 def _to_instances(
-    plan: Plan, component: Component, instance: Instance, key: str, fields: Iterable[Field]
+    plan: Plan, component: Component, instance: Instance, fields: Iterable[Field]
 ) -> Iterable[Field]:
     for field in fields:
         target = field.ref_value
-        if target is not None and key == "precondition":
+        if target is not None and attached_id(target, component.id) in component.preconditions:
             target = attached_id(target, component.id)
         if target is None or target not in plan.components:
             yield field

@@ -11,10 +11,15 @@ from penstock.engine.events import (
     Await,
     CancelInstance,
     Claim,
+    ConditionDue,
     Create,
     EndTask,
+    Evaluate,
     FinishInstance,
+    Fire,
     HoldInstance,
+    InsertAttempt,
+    LateDue,
     OwnerDeadline,
     PauseInstance,
     Report,
@@ -30,8 +35,11 @@ from penstock.engine.events import (
 )
 from penstock.engine.lifecycle import Failure, move
 from penstock.engine.plan import Needed
+from penstock.engine.scopes import Node
 from penstock.engine.views import (
     CreateView,
+    EvaluateView,
+    FireView,
     InstanceView,
     NeedState,
     Place,
@@ -58,7 +66,16 @@ PLAN = compile_plan(
                     "command": "true",
                     "dependsOn": {"ref": "A"},
                     "failureAndRerunMode": "cascade",
+                    "precondition": {"ref": "C"},
+                    "onFail": {"ref": "Bell"},
                 },
+                {
+                    "id": "C",
+                    "type": "ShellCommandPrecondition",
+                    "command": "true",
+                    "preconditionTimeout": "1 hour",
+                },
+                {"id": "Bell", "type": "SnsAlarm", "topicArn": "t", "message": "#{node.@id}"},
             ]
         }
     ),
@@ -79,6 +96,8 @@ INSTANCE_EVENTS = (
     EndTask(TASK, "FALSE"),
     OwnerDeadline(1),
     RetryDue(1),
+    ConditionDue(1),
+    LateDue(1),
     PauseInstance(1),
     ResumeInstance(1),
     HoldInstance(1),
@@ -90,9 +109,9 @@ INSTANCE_EVENTS = (
 )
 
 
-def place(state: str, paused: bool) -> Place:
+def place(state: str, paused: bool, component: str = "B") -> Place:
     pipeline = Pipeline(1, "df-X", "1", "u", "n", "t", "", (), state, 1, 0)
-    return Place(pipeline, PLAN, ComponentRow(1, "B", 0, False, paused))
+    return Place(pipeline, PLAN, ComponentRow(1, component, 0, False, paused))
 
 
 def instance(status: str, **changes: object) -> Instance:
@@ -121,13 +140,13 @@ def attempts(status: str) -> list[Attempt | None]:
     return [None, replace(failed, status=status)]
 
 
-def views():
+def views(component: str = "B"):
     for status, state, paused in product(STATES, ("SCHEDULED", "DEACTIVATING"), (False, True)):
         for attempt, unmet, retry_at in product(attempts(status), (0, 1), (None, NOW + 1)):
             if (unmet or retry_at) and status not in {"WAITING_ON_DEPENDENCIES", "PAUSED"}:
                 continue
-            found = instance(status, unmet=unmet, retry_at=retry_at)
-            yield InstanceView(place(state, paused), found, attempt)
+            found = instance(status, unmet=unmet, retry_at=retry_at, component=component)
+            yield InstanceView(place(state, paused, component), found, attempt)
 
 
 def check(before: Instance, decision) -> None:
@@ -149,12 +168,13 @@ def check(before: Instance, decision) -> None:
         assert attempt.status in ENDED
 
 
+@pytest.mark.parametrize("component", ["B", "C@B", "Bell@B"])
 @pytest.mark.parametrize("event", INSTANCE_EVENTS, ids=lambda event: type(event).__name__)
-def test_every_event_in_every_state(event):
+def test_every_event_in_every_state(event, component):
     # A task is claimed only when it is offered; the store's queue sees to that.
     claimable = isinstance(event, Claim)
     outcomes = set()
-    for view in views():
+    for view in views(component):
         offered = view.attempt is not None and view.attempt.offered
         if claimable and not (offered and view.instance.status == "WAITING_FOR_RUNNER"):
             continue
@@ -166,6 +186,28 @@ def test_every_event_in_every_state(event):
         check(view.instance, decision)
         outcomes.add("decided")
     assert "decided" in outcomes or event == EndTask(TASK, "FALSE")
+
+
+def test_an_alarm_is_set_off_in_every_state():
+    node = Node(instance("FAILED"))
+    for view in views("Bell@B"):
+        fire = FireView(view.place, node, 0, view.instance, view.attempt)
+        decision = decide(fire, Fire(1, "Bell@B"), NOW, Rules())
+        check(view.instance, decision)
+        sent = [c.row for c in decision.changes if isinstance(c, InsertAttempt | UpdateAttempt)]
+        assert len(sent) == 1
+        assert sent[0].offered != view.place.row.paused
+
+
+def test_preconditions_are_made_once_and_only_when_all_else_is_met():
+    for view in views():
+        for missing, others in product(((), ("C@B",), ("A", "C@B")), ({}, {"C@B": "FAILED"})):
+            existing = {key: instance(status) for key, status in others.items()}
+            evaluate = EvaluateView(view.place, view.instance, missing, existing)
+            made = decide(evaluate, Evaluate(1), NOW, Rules()).follow
+            serving = view.place.pipeline.state == "SCHEDULED"
+            due = serving and missing == ("C@B",) and view.instance.status not in ENDED
+            assert bool(made) == (due and not existing)
 
 
 NEED = Needed("A", 0, 0, 1)
