@@ -29,7 +29,7 @@ def test_a_word_of_another_field_is_told_to_be_one():
 
 def test_what_is_required_is_told_with_its_form():
     text = only_error(check(CLUSTER, HIVE), "H")
-    assert "'hiveScript' is the HiveQL statements themselves; 'scriptUri' is where a script lies" in text
+    assert "'hiveScript' is the HiveQL statements themselves; 'scriptUri' is where a script" in text
     alarm = {"id": "L", "type": "SnsAlarm", "role": "r", "subject": "s", "message": "m"}
     text = only_error(check(activity(onFail={"ref": "L"}), alarm), "L")
     assert "give the topic, such as 'arn:aws:sns:us-east-1:123456789012:alarms'" in text

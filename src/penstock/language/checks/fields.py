@@ -105,7 +105,7 @@ def _report_unknown(
         text = f"{key!r} is not a field of {object_type.name}. {told}"
         report.error(each.id, Rule.UNKNOWN_FIELD, text, key)
         return None
-    guess = subject.guesser.nearest(key, _open_fields(object_type.name))
+    guess = subject.guesser.nearest_field(key, _open_fields(object_type.name))
     remedy = did_you_mean(guess or own_field(key)) or f"{_others(key)} {_OWN_FIELDS}"
     text = f"{shorten(key)!r} is not a field of {object_type.name}.{remedy}"
     report.error(each.id, Rule.UNKNOWN_FIELD, text, key)

@@ -22,6 +22,7 @@ class Guesser:
 
     def __init__(self) -> None:
         self._left = MOST_COMPARISONS
+        self._told: dict[tuple[str, tuple[str, ...]], str | None] = {}
         self._indexes: dict[int, tuple[Collection[str], Mapping[str, str]]] = {}
 
     def sentence(self, name: str, *candidates: Collection[str]) -> str:
@@ -44,6 +45,12 @@ class Guesser:
         # Sorted, so that the order of the objects does not choose among equals.
         names = sorted({text for each in candidates for text in each})
         return nearest(name, names) or _completed(name, names)
+
+    def nearest_field(self, name: str, fields: tuple[str, ...]) -> str | None:
+        """The nearest of a type's fields: remembered, as one slip is often made in many objects."""
+        if (name, fields) not in self._told:
+            self._told[name, fields] = self.nearest(name, fields)
+        return self._told[name, fields]
 
     def _one_slip_away(self, name: str, candidates: Collection[str]) -> str | None:
         """A candidate that differs by one letter: wrong, missing, one too many, two swapped.
