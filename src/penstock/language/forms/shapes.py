@@ -103,7 +103,7 @@ class Unreadable(DefinitionError):
         shown = [each.message for each in faults[:MOST_TOLD]]
         if len(faults) > MOST_TOLD:
             shown.append(f"and {len(faults) - MOST_TOLD} more such faults")
-        super().__init__("\n".join(shown))
+        super().__init__(";\n".join(shown))
         self.faults = tuple(faults)
 
 
