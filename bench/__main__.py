@@ -17,6 +17,7 @@ from bench.handover import measure_handover, measure_idle
 from bench.history import measure_history
 from bench.language import measure_language
 from bench.machine import describe
+from bench.postgres import measure_postgres
 from bench.throughput import measure_throughput
 
 PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "e": measure_history,
     "f": measure_felt,
     "g": measure_language,
+    "h": measure_postgres,
 }
 """`a` and `b` are measured by turns, so asking for one asks for both."""
 
@@ -72,7 +74,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under two minutes, smaller numbers")
     parser.add_argument(
-        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to g"
+        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to h"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
     parser.add_argument(

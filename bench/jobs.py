@@ -21,6 +21,8 @@ class Job(Struct, frozen=True):
     chains: int = 1
     body_bytes: int = 200
     pause_ms: float = 0
+    other_port: int = 0
+    """Of a second server, if there is one: every other connection goes there."""
 
 
 class Told(Struct, frozen=True):

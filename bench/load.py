@@ -164,9 +164,14 @@ def _fail_on_defects(failed: asyncio.Future[None]) -> None:
 
 
 async def open_connections(job: Job, count: int, failed: asyncio.Future[None]) -> list[Connection]:
-    """Connections to the job's server, signing with its key."""
+    """Connections to the job's server, or by turns to its two servers, signing with its key."""
     credentials = Credentials(job.access_key_id, job.secret_access_key)
-    return await connect(job.host, job.port, credentials, count, failed)
+    if not job.other_port:
+        return await connect(job.host, job.port, credentials, count, failed)
+    half = count // 2
+    here = await connect(job.host, job.port, credentials, count - half, failed)
+    there = await connect(job.host, job.other_port, credentials, half, failed)
+    return here + there
 
 
 def cpu_seconds() -> float:

@@ -118,21 +118,21 @@ def wait_until_ready(process: Process, port: int) -> None:
     raise Broken(f"no server came up; see {process.log}:\n{process.log.read_text()[-2000:]}")
 
 
-def start_server(data: Path) -> Server:
+def start_server(data: Path, *options: str) -> Server:
     """`penstock serve` on a directory, ready to answer."""
     port = free_port()
     process = Process(
-        ["penstock", "serve", "--data", str(data), "--port", str(port)],
-        data.with_suffix(".server.log"),
+        ["penstock", "serve", "--data", str(data), "--port", str(port), *options],
+        data.with_name(f"{data.name}-{port}.server.log"),
     )
     wait_until_ready(process, port)
     return Server(process, port, read_credentials(data / "credentials"), data)
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[Server]:
+def serving(data: Path, *options: str) -> Iterator[Server]:
     """A server for the length of a block."""
-    server = start_server(data)
+    server = start_server(data, *options)
     try:
         yield server
     finally:

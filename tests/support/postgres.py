@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,9 +55,9 @@ def find_binaries() -> Path:
 class Cluster:
     """A running server; it can be stopped and started, as an operator would."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str] = _QUICK) -> None:
         self.directory = directory
-        self.settings = _QUICK | settings
+        self.settings = settings
         self._binaries = find_binaries()
         self._owner: dict[str, Any] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -146,11 +146,13 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster(**settings: str) -> Iterator[Cluster]:
-    """A cluster for the length of a block."""
-    directory = Path(tempfile.mkdtemp(prefix="penstock-pg-"))
+def running_cluster(
+    parent: Path | None = None, settings: Mapping[str, str] = _QUICK
+) -> Iterator[Cluster]:
+    """A cluster for the length of a block, in a directory that others may see into."""
+    directory = Path(tempfile.mkdtemp(prefix="penstock-pg-", dir=parent))
     try:
-        cluster = Cluster(directory, **settings)
+        cluster = Cluster(directory, settings)
         cluster.start()
         try:
             yield cluster
