@@ -160,9 +160,9 @@ def test_a_pause_names_who_and_when(world: World):
     pipeline = world.begin(hourly(activity("A")))
     wait(world, minutes=3)
     world.set_status(pipeline, "PAUSE", "A")
-    text = explanation(world, pipeline, "A") or ""
-    assert text.startswith("Was paused")
-    assert text.endswith("at 2023-11-15T00:03:00. To go on, set RESUME on A.")
+    assert explanation(world, pipeline, "A") == (
+        "Was paused by simulant at 2023-11-15T00:03:00. To go on, set RESUME on A."
+    )
 
 
 def test_a_deactivated_pipeline_holds_what_waits(world: World):

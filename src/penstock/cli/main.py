@@ -21,6 +21,7 @@ COMMANDS = {
     "simulate": "penstock.cli.simulate",
     "status": "penstock.cli.status",
     "explain": "penstock.cli.explain",
+    "history": "penstock.cli.history",
     "keys": "penstock.cli.keys",
 }
 """Command and the module whose `command` it is, in the order that `--help` lists them."""

@@ -76,6 +76,14 @@ class EvaluateExpressionRequest(PipelineRequest, frozen=True):
     expression: str
 
 
+class GetHistoryRequest(PipelineRequest, frozen=True):
+    """Ours. `object_id` is a component's (with all its instances) or an instance's."""
+
+    object_id: str | None = None
+    marker: str | None = None
+    limit: int | None = None
+
+
 class GetPipelineDefinitionRequest(PipelineRequest, frozen=True):
     version: str | None = None
 
@@ -238,6 +246,22 @@ class ValidatePipelineDefinitionAnswer(Answer, frozen=True):
     validation_warnings: list[ValidationWarnings] = []
 
 
+class HistoryItem(Answer, frozen=True):
+    """A line of history: `time` with milliseconds; without an object it is the pipeline's own."""
+
+    time: str
+    object_id: str = ""
+    event: str = ""
+    detail: str = ""
+    user_name: str = ""
+
+
+class GetHistoryAnswer(Answer, frozen=True):
+    events: list[HistoryItem]
+    has_more_results: bool
+    marker: str | None = None
+
+
 class QueryObjectsAnswer(Answer, frozen=True):
     ids: list[str]
     has_more_results: bool
@@ -278,3 +302,8 @@ REQUESTS: dict[str, type[Request]] = {
     "ValidatePipelineDefinition": ValidatePipelineDefinitionRequest,
 }
 """The nineteen operations and what each takes."""
+
+OUR_REQUESTS: dict[str, type[Request]] = {"GetHistory": GetHistoryRequest}
+"""Operations of ours, which stock clients do not know."""
+
+ALL_REQUESTS: dict[str, type[Request]] = {**REQUESTS, **OUR_REQUESTS}

@@ -28,6 +28,7 @@ from penstock.model.status import (
     WAITING_ON_DEPENDENCIES,
 )
 from penstock.model.times import Instant, format_instant
+from penstock.service.audit import SET_STATUS
 from penstock.service.context import Context
 from penstock.service.dispatcher import LATELY_MS
 from penstock.service.masking import Masker
@@ -38,6 +39,7 @@ LONGEST_CHAIN = 40
 
 LONGEST_MESSAGE = 300
 
+PAUSE = "PAUSE"
 FALSE = "FALSE"
 """The history line of a precondition that was asked and not met."""
 
@@ -379,9 +381,10 @@ class Explainer:
     def _with_pause(self, link: Link, instance: Instance) -> Link:
         """Who paused it: the component's history knows, the instance's own says when."""
         lines = self._store.history(instance.pipeline, instance.component, None)
-        last = next((line for line in reversed(lines) if line.what == "PAUSE"), None)
+        commands = (line for line in reversed(lines) if line.what == SET_STATUS)
+        last = next((line for line in commands if line.detail == PAUSE), None)
         if last is not None:
-            return replace(link, paused_at=last.at, paused_by=last.detail.removeprefix("by "))
+            return replace(link, paused_at=last.at, paused_by=last.user_name)
         own = self._store.history(instance.pipeline, instance.component, instance.start)
         at = next((line.at for line in reversed(own) if line.what == PAUSED), None)
         return replace(link, paused_at=at)

@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from penstock.clock import Clock
 from penstock.config import Settings
-from penstock.model.api import REQUESTS, PollForTaskAnswer, Request
+from penstock.model.api import ALL_REQUESTS, PollForTaskAnswer, Request
 from penstock.model.caller import Caller
 from penstock.model.errors import (
     ApiError,
@@ -47,7 +47,9 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 TARGET_PREFIXES = ("DataPipeline", "DataPipeline_20121029", "DataPipeline_20121129")
-_OPERATIONS = {f"{prefix}.{name}".encode(): name for prefix in TARGET_PREFIXES for name in REQUESTS}
+_OPERATIONS = {
+    f"{prefix}.{name}".encode(): name for prefix in TARGET_PREFIXES for name in ALL_REQUESTS
+}
 _JSON = b"application/x-amz-json-1.1"
 _CONTENT_TYPES = frozenset({_JSON, b"application/x-amz-json-1.0"})
 _TEXT = b"text/plain; charset=utf-8"

@@ -1,7 +1,8 @@
 """Checks a request's body against its operation's shape, and decodes it.
 
 `shapes.json` holds the facts of the API's published model: members, types, which are required,
-lengths, patterns, enumerations. A test compares it with botocore's. Texts are those of the original
+lengths, patterns, enumerations. A test compares it with botocore's. `ours.json` adds the operations
+that the original did not have. Texts are those of the original
 service; every violation is told, not only the first.
 
 The checks are closures made once. Each answers None, or what it found with paths relative to
@@ -18,7 +19,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from penstock.model.api import REQUESTS, Request
+from penstock.model.api import ALL_REQUESTS, Request
 from penstock.model.errors import SerializationFailed, UnknownOperation, ValidationFailed
 from penstock.model.limits import Limits
 from penstock.model.times import Instant, from_datetime
@@ -52,19 +53,20 @@ Check = Callable[[Any], Found]
 
 
 class Shapes:
-    """The nineteen operations' request shapes, with a server's limits where those are wider."""
+    """The operations' request shapes, with a server's limits where those are wider."""
 
     def __init__(self, limits: Limits) -> None:
         """The published lengths of field values and tag lists give way to `limits`."""
-        facts = json.loads(files("penstock.wire").joinpath("shapes.json").read_text("utf-8"))
-        shapes: dict[str, dict[str, Any]] = facts["shapes"]
+        facts, ours = _read("shapes.json"), _read("ours.json")
+        shapes: dict[str, dict[str, Any]] = facts["shapes"] | ours["shapes"]
+        operations: dict[str, str] = facts["operations"] | ours["operations"]
         for name in ("fieldStringValue", "attributeValueString"):
             shapes[name]["max"] = limits.bytes_per_field
         shapes["tagList"]["max"] = limits.tags_per_pipeline
         compiler = _Compiler(shapes)
         self._operations = {
-            operation: (compiler.check(shape), _timestamps(shapes, shape), REQUESTS[operation])
-            for operation, shape in facts["operations"].items()
+            operation: (compiler.check(shape), _timestamps(shapes, shape), ALL_REQUESTS[operation])
+            for operation, shape in operations.items()
         }
 
     def decode(self, operation: str, body: bytes) -> Request:
@@ -85,6 +87,10 @@ class Shapes:
             if name in members:
                 members[name] = to_instant(members[name])
         return msgspec.convert(members, request_type)
+
+
+def _read(file_name: str) -> Any:
+    return json.loads(files("penstock.wire").joinpath(file_name).read_text("utf-8"))
 
 
 def to_instant(value: float | str) -> Instant:

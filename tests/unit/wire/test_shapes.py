@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from botocore.model import Shape
 
-from penstock.model.api import REQUESTS
+from penstock.model.api import OUR_REQUESTS, REQUESTS
 from penstock.model.errors import SerializationFailed, UnknownOperation, ValidationFailed
 from penstock.model.limits import AWS_LIMITS, Limits
 from penstock.wire.shapes import Shapes, to_instant
@@ -73,6 +73,17 @@ def test_requests_have_exactly_the_members_of_their_shapes() -> None:
     for operation, shape in ours["operations"].items():
         members = set(ours["shapes"][shape]["members"])
         assert set(REQUESTS[operation].__struct_encode_fields__) == members, operation
+
+
+def test_our_own_operations_are_decoded_and_take_no_name_of_the_original() -> None:
+    ours = json.loads(files("penstock.wire").joinpath("ours.json").read_text("utf-8"))
+    assert ours["operations"].keys() == OUR_REQUESTS.keys()
+    assert not OUR_REQUESTS.keys() & REQUESTS.keys()
+    for operation, shape in ours["operations"].items():
+        members = set(ours["shapes"][shape]["members"])
+        assert set(OUR_REQUESTS[operation].__struct_encode_fields__) == members, operation
+    asked = decode("GetHistory", {"pipelineId": "df-1", "limit": 3})
+    assert (asked.pipeline_id, asked.limit, asked.object_id) == ("df-1", 3, None)
 
 
 def test_one_missing_member() -> None:

@@ -1,4 +1,4 @@
-"""The nineteen operations, by name."""
+"""The nineteen operations and those of ours, by name."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from penstock.service.operations import (
     activation,
     definitions,
+    history,
     objects,
     pipelines,
     queries,
@@ -23,6 +24,7 @@ OPERATIONS: dict[str, Operation] = {
     "DescribeObjects": objects.describe_objects,
     "DescribePipelines": pipelines.describe_pipelines,
     "EvaluateExpression": objects.evaluate_expression,
+    "GetHistory": history.get_history,
     "GetPipelineDefinition": definitions.get_pipeline_definition,
     "ListPipelines": pipelines.list_pipelines,
     "PutPipelineDefinition": definitions.put_pipeline_definition,

@@ -19,7 +19,8 @@ from penstock.model.caller import Caller
 from penstock.model.definition import Definition, Findings
 from penstock.model.errors import DefinitionError, InvalidRequest
 from penstock.model.runtime import Pipeline
-from penstock.model.times import Instant
+from penstock.model.times import Instant, format_instant
+from penstock.service import audit
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
 from penstock.service.operations.definitions import examine
@@ -58,6 +59,7 @@ async def activate_pipeline(
             return None
         unit.store.put_definition(pipeline.key, version, prepared.content)
         unit.note_plan(pipeline, prepared.plan)
+        audit.note(unit, caller, pipeline.key, audit.ACTIVATE, _told(version, request))
         unit.run(Activate(request.start_timestamp), _view(unit, pipeline, prepared))
         return pipeline
 
@@ -88,6 +90,11 @@ def _prepare(
     plan = _compile(context, definition, pipeline, pipeline.version + 1, first)
     _refuse_unsupported(plan, context.system_types)
     return Prepared(plan, context.definitions.encode(definition), first)
+
+
+def _told(version: int, request: ActivatePipelineRequest) -> str:
+    start = request.start_timestamp
+    return f"version {version}" + (f", from {format_instant(start)}" if start is not None else "")
 
 
 def _refuse_errors(findings: Findings) -> None:
@@ -136,6 +143,8 @@ async def deactivate_pipeline(
 
     def deactivate(unit: Unit) -> None:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
+        how = "" if request.cancel_active else "what runs may end"
+        audit.note(unit, caller, pipeline.key, audit.DEACTIVATE, how)
         unit.run(Deactivate(pipeline.key, request.cancel_active))
 
     await context.writer.submit(deactivate, request.pipeline_id)

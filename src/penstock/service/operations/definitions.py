@@ -19,6 +19,7 @@ from penstock.model.errors import InvalidRequest
 from penstock.model.limits import Limits
 from penstock.model.runtime import Pipeline
 from penstock.model.times import Instant
+from penstock.service import audit
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
 from penstock.service.masking import mask_definition
@@ -39,9 +40,18 @@ async def put_pipeline_definition(
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
         _refuse_if_finished(pipeline, lambda: _active(context, unit.store, pipeline), definition)
         unit.store.put_definition(pipeline.key, LATEST, content)
+        audit.note(unit, caller, pipeline.key, audit.PUT, _told(definition, findings))
 
     await context.writer.submit(put, request.pipeline_id)
     return _answer(findings)
+
+
+def _told(definition: Definition, findings: Findings) -> str:
+    """What was put, in a few words."""
+    errors = sum(map(len, findings.errors.values()))
+    return f"objects: {len(definition.pipeline_objects)}" + (
+        f", errors: {errors}" if errors else ""
+    )
 
 
 async def validate_pipeline_definition(

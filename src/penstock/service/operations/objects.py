@@ -30,6 +30,7 @@ from penstock.model.definition import PipelineObject
 from penstock.model.errors import DefinitionError, InvalidRequest
 from penstock.model.ids import ObjectName, parse_object_id
 from penstock.model.runtime import Pipeline
+from penstock.service import audit
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
 from penstock.service.explaining import explainer
@@ -210,6 +211,7 @@ async def set_status(context: Context, caller: Caller, request: SetStatusRequest
         if status in _COMPONENT_COMMANDS:
             for key in names:
                 for component in _standing_for(unit, pipeline, key):
+                    audit.note(unit, caller, pipeline.key, audit.SET_STATUS, status, component)
                     _pause(unit, pipeline, component, paused=_COMPONENT_COMMANDS[status])
             return
         _command(unit, pipeline, names, _INSTANCE_COMMANDS[status], caller)
@@ -254,6 +256,8 @@ def _command(
     for task in tasks:
         refuse_command(view_of(unit, task), status)
     for task in tasks:
+        which = (task.instance.component, task.instance.start)
+        audit.note(unit, caller, pipeline.key, audit.SET_STATUS, status, *which)
         unit.run(_event(status, task.instance.key, caller))
     unit.run(CheckPipeline(pipeline.key))
 

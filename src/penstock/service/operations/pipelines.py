@@ -29,6 +29,7 @@ from penstock.model.errors import InvalidRequest
 from penstock.model.runtime import Pipeline, Timer
 from penstock.model.status import WAITING_FOR_RUNNER
 from penstock.model.times import Instant, format_instant
+from penstock.service import audit
 from penstock.service.context import Context, find_pipeline
 from penstock.service.unit import Unit
 from penstock.store.protocol import Reader, lock_of
@@ -62,7 +63,8 @@ async def create_pipeline(
             version=0,
             created_at=unit.now,
         )
-        unit.store.insert_pipeline(pipeline)
+        key = unit.store.insert_pipeline(pipeline)
+        audit.note(unit, caller, key, audit.CREATE)
         return pipeline.id
 
     token = lock_of("create", caller.account_id, request.name, request.unique_id)
