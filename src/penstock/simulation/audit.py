@@ -48,7 +48,8 @@ class _Pipeline:
         self.rows = {each.id: each for each in store.components(row.key)}
         self.instances = store.instances_after(row.key, "", -NEVER, ALL)
         self.attempts = {each.key: store.attempts_of(each.key) for each in self.instances}
-        self.statuses = {(each.component, each.start): each.status for each in self.instances}
+        self.named = {(each.component, each.start): each for each in self.instances}
+        self.statuses = {name: each.status for name, each in self.named.items()}
 
     def plan_of(self, instance: Instance) -> Plan:
         return self.definitions.plan(self.store, self.row, instance.version)
@@ -58,8 +59,7 @@ class _Pipeline:
 
     def owner_of(self, instance: Instance) -> Instance:
         """Whose precondition or alarm an instance is."""
-        owner = self.component_of(instance).owner
-        return next(i for i in self.instances if (i.component, i.start) == (owner, instance.start))
+        return self.named[self.component_of(instance).owner, instance.start]
 
     def waits_for_others(self, instance: Instance) -> bool:
         """Whether it waits for anything but its preconditions."""
@@ -199,8 +199,8 @@ def _attached(
     component = pipeline.component_of(instance)
     running = pipeline.row.state == "SCHEDULED"
     if running and instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
-        made = {(i.component, i.start) for i in pipeline.instances}
-        unmade = [c for c in component.preconditions if (c, instance.start) not in made]
+        names = ((condition, instance.start) for condition in component.preconditions)
+        unmade = [name for name in names if name not in pipeline.named]
         if unmade and not pipeline.waits_for_others(instance):
             yield f"waits for nothing but {unmade}, which are not there"
     for each in attempts:

@@ -214,7 +214,7 @@ def test_a_precondition_looks_at_the_inputs_of_its_node() -> None:
         ("node.output.@status", "one reference only"),
         ("node.nonsense", "there is no field 'nonsense' at 'Load'"),
         ("node.command.x", "'command' of 'Load' is a text and no reference"),
-        ("node.runsOn.name", "there is no reference 'runsOn' at 'Load'"),
+        ("node.runsOn.name", "there is no field 'name'"),
         ("stdout", "there is no field or parameter 'stdout' at 'Alarm'"),
     ],
 )
