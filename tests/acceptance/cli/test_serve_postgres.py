@@ -48,6 +48,8 @@ def test_what_is_wrong_is_said_with_its_remedy(
     wanted: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # It sets up logging for the whole process, which here is that of all other tests too.
+    monkeypatch.setattr("penstock.log.configure_log", lambda: None)
     for name, mode in (("url", 0o600), ("open", 0o644)):
         (tmp_path / name).write_text("postgresql://u:secret@h/db")
         (tmp_path / name).chmod(mode)
