@@ -64,8 +64,8 @@ class Cluster:
         self._names = itertools.count(1)
         if os.geteuid() == 0:
             self._become_somebody()
-        initdb = ["initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8"]
-        self._run(*initdb, "--no-locale", "--no-sync", "--no-instructions")
+        initdb: list[str | Path] = ["initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust"]
+        self._run(*initdb, "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
 
     @property
     def data(self) -> Path:
