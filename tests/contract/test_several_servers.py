@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from penstock.model.runtime import Timer
+from penstock.model.runtime import TaskKey, Timer
 from penstock.store import listening
-from penstock.store.postgres import PASSED_OVER_MS, PostgresStore, UnlockedWrite
+from penstock.store.postgres import PostgresStore
+from penstock.store.postgres_transaction import PASSED_OVER_MS, UnlockedWrite
 from penstock.store.protocol import StoreUnavailable, UnsuitableDatabase, lock_of
 from tests.contract.rows import ACCOUNT, GROUP, attempt, instance, pipeline
 from tests.support.waiting import eventually
@@ -132,6 +133,26 @@ def test_a_claimed_task_is_kept_from_others(here, there):
     assert other.offered(ACCOUNT, GROUP, 1) == []
     assert not other.passed_over()
     other.rollback()
+
+
+def test_what_is_read_ahead_is_as_it_is_under_the_lock(here, there):
+    """Who waits for a pipeline's lock reads what the other has committed, not what was before."""
+    offer(here, 1, ready_at=10)
+    found = []
+    busy = there.begin([1])
+
+    def look() -> None:
+        unit = here.begin([TaskKey(ACCOUNT, 1, 1, 1, 0)])
+        found.append(unit.task(1, 1))
+        unit.commit()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    eventually(lambda: _waits_for_a_lock(here), "the other waits")
+    busy.update_instance(instance(1, 1, attempts=1, status="PAUSED"))
+    busy.commit()
+    thread.join()
+    assert found[0].instance.status == "PAUSED"
 
 
 def test_a_lock_taken_within_what_is_undone_is_given_back(here, there):

@@ -370,6 +370,49 @@ def test_the_queue_is_in_order_of_readiness(unit: Transaction):
     assert [task.instance.key for task in unit.offered(ACCOUNT, GROUP, 1)] == [4]
 
 
+def first(unit: Transaction) -> int | None:
+    found = unit.offered(ACCOUNT, GROUP, 1)
+    return found[0].instance.key if found else None
+
+
+def claim(unit: Transaction) -> int:
+    (task,) = unit.offered(ACCOUNT, GROUP, 1)
+    assert task.attempt is not None
+    unit.update_attempt(replace(task.attempt, offered=False, status="RUNNING"))
+    unit.update_instance(replace(task.instance, status="RUNNING"))
+    return task.instance.key
+
+
+def test_the_queue_is_in_order_while_it_is_served(unit: Transaction):
+    """Stores may read ahead; what is written meanwhile counts."""
+    for key in range(1, 31):
+        waiting = {"status": "WAITING_FOR_RUNNER", "attempts": 1}
+        unit.insert_instance(instance(key, key, **waiting))
+        unit.insert_attempt(attempt(key, ready_at=key * 10))
+    assert [claim(unit) for _ in range(8)] == list(range(1, 9))
+    # One gives its task back, to its old place; one is cancelled; one comes, with an early place.
+    unit.update_attempt(attempt(3, ready_at=30, generation=1))
+    unit.update_attempt(attempt(10, ready_at=100, offered=False, status="CANCELED", ended_at=1))
+    unit.insert_instance(instance(31, 31, attempts=1))
+    unit.insert_attempt(attempt(31, ready_at=95))
+    assert [claim(unit) for _ in range(4)] == [3, 9, 31, 11]
+    found = unit.task(3)
+    assert found is not None
+    assert found.instance.status == "RUNNING"
+
+    def claim_and_fail() -> None:
+        with unit.savepoint():
+            assert [claim(unit) for _ in range(2)] == [12, 13]
+            raise Planted
+
+    with pytest.raises(Planted):
+        claim_and_fail()
+    assert [claim(unit) for _ in range(19)] == list(range(12, 31))
+    assert first(unit) is None
+    unit.update_attempt(attempt(5, ready_at=50, generation=1))
+    assert first(unit) == first(unit) == 5
+
+
 def test_attempts_are_listed_by_number(unit: Transaction):
     for number in (2, 1, 10):
         unit.insert_attempt(attempt(1, number))

@@ -100,6 +100,7 @@ def test_a_poll_waits_through_an_outage(own_cluster, tmp_path):
         poll.start()
         dispatcher = server.app.context.dispatcher
         eventually(lambda: "group" in {name for _, name in dispatcher.queues()}, "the poll waits")
+        made(caller, "before")  # The batch after the poll's own, which is durable then.
         own_cluster.stop()
         refused(lambda: made(caller, "meanwhile"))
         own_cluster.start()

@@ -18,6 +18,7 @@ from penstock.model.runtime import (
     HistoryEvent,
     Instance,
     Pipeline,
+    TaskKey,
     Timer,
     TimerKind,
     Wait,
@@ -32,8 +33,11 @@ class UnsuitableDatabase(Exception):
     """The database, or what stands before it, lacks something that servers cannot do without."""
 
 
-Lock = int | str
-"""What a transaction keeps other servers from: a pipeline, by its key or its id, or `lock_of`."""
+Lock = int | str | TaskKey
+"""What a transaction keeps other servers from: a pipeline, by its key or its id, or `lock_of`.
+
+A task stands for its pipeline; a store may read it ahead.
+"""
 
 
 def lock_of(*words: str) -> int:

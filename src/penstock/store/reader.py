@@ -55,20 +55,20 @@ class SqlReader(ABC):
         return row[0] if row is not None else None
 
     def pipeline(self, key: int) -> Pipeline | None:
-        return _pipeline(self._one("pipeline_by_key", {"key": key}))
+        return pipeline_of(self._one("pipeline_by_key", {"key": key}))
 
     def pipeline_by_id(self, account_id: str, pipeline_id: str) -> Pipeline | None:
         parameters = {"id": pipeline_id, "account_id": account_id}
-        return _pipeline(self._one("pipeline_by_id", parameters))
+        return pipeline_of(self._one("pipeline_by_id", parameters))
 
     def pipeline_by_unique_id(self, account_id: str, name: str, unique_id: str) -> Pipeline | None:
         parameters = {"account_id": account_id, "name": name, "unique_id": unique_id}
-        return _pipeline(self._one("pipeline_by_unique_id", parameters))
+        return pipeline_of(self._one("pipeline_by_unique_id", parameters))
 
     def pipelines_after(self, account_id: str, after: int, limit: int) -> list[Pipeline]:
         parameters = {"account_id": account_id, "after": after, "limit": limit}
         rows = self._all("pipelines_after", parameters)
-        return [pipeline for row in rows if (pipeline := _pipeline(row))]
+        return [pipeline for row in rows if (pipeline := pipeline_of(row))]
 
     def definition(self, pipeline: int, version: int) -> bytes | None:
         content: bytes | None = self._value(
@@ -164,7 +164,7 @@ class SqlReader(ABC):
     def pipelines_before(self, account_id: str, before: int, limit: int) -> list[Pipeline]:
         parameters = {"account_id": account_id, "before": before, "limit": limit}
         rows = self._all("pipelines_before", parameters)
-        return [pipeline for row in rows if (pipeline := _pipeline(row))]
+        return [pipeline for row in rows if (pipeline := pipeline_of(row))]
 
     def status_counts(self, pipeline: int, most: int) -> dict[str, int]:
         return dict(self._all("status_counts", {"pipeline": pipeline, "most": most}))
@@ -185,7 +185,8 @@ class SqlReader(ABC):
         return [task for row in rows if (task := task_of(row))]
 
 
-def _pipeline(row: Row | None) -> Pipeline | None:
+def pipeline_of(row: Row | None) -> Pipeline | None:
+    """A pipeline as read."""
     if row is None:
         return None
     values = list(row)

@@ -6,7 +6,7 @@ nothing, so they are kept until something has to be waited for, and travel with 
 
 import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -136,6 +136,18 @@ class Session:
         except psycopg.Error as error:
             raise self._failure(error) from error
         return cursor
+
+    def ask_all(self, questions: Sequence[tuple[str, Parameters]]) -> list["psycopg.Cursor[Any]"]:
+        """As `ask`, for several at once."""
+        try:
+            cursors = [self.connection.cursor(binary=True) for _ in questions]
+            with self.connection.pipeline():
+                self._send()
+                for cursor, (statement, parameters) in zip(cursors, questions, strict=True):
+                    cursor.execute(statement, parameters)
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+        return cursors
 
     def flush(self) -> None:
         """Have all done that waits."""

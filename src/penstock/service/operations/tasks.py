@@ -87,7 +87,7 @@ async def take_back(context: Context, caller: Caller, answer: PollForTaskAnswer)
     def undo(unit: Unit) -> None:
         unit.run(Undelivered(task))
 
-    await context.writer.submit(undo, task.pipeline)
+    await context.writer.submit(undo, task)
 
 
 async def report_task_progress(
@@ -101,7 +101,7 @@ async def report_task_progress(
         answer: ReportTaskProgressAnswer = unit.run(event)
         return answer
 
-    found: ReportTaskProgressAnswer = await context.writer.submit(report, task.pipeline)
+    found: ReportTaskProgressAnswer = await context.writer.submit(report, task)
     return found
 
 
@@ -122,7 +122,7 @@ async def set_task_status(
         request.error_message,
         request.error_stack_trace,
     )
-    await context.writer.submit(lambda unit: unit.run(event), task.pipeline)
+    await context.writer.submit(lambda unit: unit.run(event), task)
     return EmptyAnswer()
 
 

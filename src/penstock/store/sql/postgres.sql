@@ -15,6 +15,27 @@ FROM (
     ) AS wanted
 ) AS locks;
 
+-- name: pipelines
+-- Some pipelines, by key or by id.
+SELECT * FROM pipeline
+WHERE key = ANY(CAST(:keys AS BIGINT[])) OR id = ANY(CAST(:ids AS TEXT[]));
+
+-- name: tasks
+-- Some attempts, each with its instance.
+SELECT instance.*, attempt.* FROM attempt
+JOIN instance ON instance.key = attempt.instance
+WHERE (attempt.instance, attempt.number) IN (
+    SELECT * FROM unnest(CAST(:instances AS BIGINT[]), CAST(:numbers AS BIGINT[]))
+);
+
+-- name: components_of
+-- The components' rows of some instances.
+SELECT component.* FROM component
+WHERE (component.pipeline, component.id) IN (
+    SELECT instance.pipeline, instance.component FROM instance
+    WHERE instance.key = ANY(CAST(:instances AS BIGINT[]))
+);
+
 -- name: try_locks
 -- Takes those of the locks that nobody has, without waiting for the others; answers which.
 SELECT wanted.key FROM unnest(CAST(:keys AS BIGINT[])) AS wanted (key)
