@@ -121,12 +121,7 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             questions.append(("components_of", {"instances": instances}))
         answers = self._ask_all(questions)
         ((now, held, _),) = answers[0]
-        for rows, keep in zip(
-            answers[1:],
-            (self._keep_pipelines, self._keep_tasks, self._keep_components),
-            strict=False,
-        ):
-            keep(rows)
+        self._keep(questions[1:], answers[1:])
         return now, set(held or ())
 
     def _ask_all(self, questions: list[tuple[str, Parameters]]) -> list[list[Row]]:
@@ -217,41 +212,55 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
         return Task(instance, attempt)
 
     def _first_of(self, queue: QueueName, limit: int) -> list[Task]:
-        """Ask for the first tasks of a queue, until all are of pipelines that are held."""
+        """Ask for the first tasks of a queue, until all are of pipelines that are held.
+
+        In the journey that tries the locks go along, for the likely case that all are had, the
+        question asked anew and what will be asked next.
+        """
         account_id, worker_group = queue
         named: dict[str, object] = {"account_id": account_id, "worker_group": worker_group}
-        rows = self._all("offered", {**named, "limit": limit, "busy": list(self._busy)})
+        question: Parameters = {**named, "limit": limit, "busy": list(self._busy)}
+        rows = self._all("offered", question)
         while True:
             tasks = [task for row in rows if (task := task_of(row))]
+            ahead = self._unknown_of(tasks)
             wanted = {task.instance.pipeline for task in tasks} - self._held
             if not wanted:
-                self._read_ahead(tasks)
+                if ahead:
+                    self._keep(ahead, self._ask_all(ahead))
                 return self._remember(tasks)
-            again = {**named, "limit": limit, "busy": list(self._busy)}
-            locked, rows = self._ask_all(
-                [("try_locks", {"keys": sorted(wanted)}), ("offered", again)]
-            )
-            if not self._note_locks(wanted, locked):
-                again["busy"] = list(self._busy)
-                rows = self._all("offered", again)
+            tried = [("try_locks", {"keys": sorted(wanted)}), ("offered", question), *ahead]
+            locked, rows, *found = self._ask_all(tried)
+            if self._note_locks(wanted, locked):
+                self._keep(ahead, found)
+            else:
+                question = {**named, "limit": limit, "busy": list(self._busy)}
+                rows = self._all("offered", question)
 
-    def _read_ahead(self, tasks: list[Task]) -> None:
-        """The pipelines and components of tasks, as far as they are not known."""
+    def _unknown_of(self, tasks: list[Task]) -> list[tuple[str, Parameters]]:
+        """Questions for the pipelines and components of tasks, as far as they are not known."""
         pipelines = {task.instance.pipeline for task in tasks} - self._pipelines.keys()
         instances = [
             task.instance.key
             for task in tasks
             if self._recent.component(task.instance.pipeline, task.instance.component) is None
         ]
-        if instances or pipelines:
-            found, components = self._ask_all(
-                [
-                    ("pipelines", {"keys": list(pipelines), "ids": []}),
-                    ("components_of", {"instances": instances}),
-                ]
-            )
-            self._keep_pipelines(found)
-            self._keep_components(components)
+        questions: list[tuple[str, Parameters]] = []
+        if pipelines:
+            questions.append(("pipelines", {"keys": list(pipelines), "ids": []}))
+        if instances:
+            questions.append(("components_of", {"instances": instances}))
+        return questions
+
+    def _keep(self, questions: list[tuple[str, Parameters]], answers: list[list[Row]]) -> None:
+        """Keep what was read ahead."""
+        keepers = {
+            "pipelines": self._keep_pipelines,
+            "tasks": self._keep_tasks,
+            "components_of": self._keep_components,
+        }
+        for (name, _), rows in zip(questions, answers, strict=True):
+            keepers[name](rows)
 
     def due_timers(self, now: Instant, limit: int) -> list[Timer]:
         parameters = {"now": now, "limit": limit, "pipeline_kinds": list(PIPELINE_TIMERS)}
@@ -335,7 +344,7 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             if self._session.mark() == begun:
                 self._session.undo_to(before)
                 return
-            self._session.flush()
+            self.flush()
         except BaseException:
             self._forget()
             if not self._session.undo_to(before):
