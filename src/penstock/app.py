@@ -216,15 +216,10 @@ def open_store(settings: Settings, clock: CorrectedClock) -> Store:
         path.touch(mode=0o600)
         return SqliteStore(path, clock())
     require_driver()
-    from penstock.store.postgres import PostgresStore
+    from penstock.store.postgres import PostgresStore, examine
 
-    store = PostgresStore(settings.database.text, clock(), clock.correct)
-    try:
-        store.examine()
-    except BaseException:
-        store.close()
-        raise
-    return store
+    examine(settings.database.text)
+    return PostgresStore(settings.database.text, clock(), clock.correct)
 
 
 def open_identity(settings: Settings) -> SqlIdentityStore:

@@ -13,7 +13,7 @@ from penstock.model.runtime import TaskKey, Timer
 from penstock.store import listening
 from penstock.store.postgres import PostgresStore
 from penstock.store.postgres_transaction import PASSED_OVER_MS, UnlockedWrite
-from penstock.store.protocol import StoreUnavailable, UnsuitableDatabase, lock_of
+from penstock.store.protocol import StoreUnavailable, lock_of
 from tests.contract.rows import ACCOUNT, GROUP, attempt, instance, pipeline
 from tests.support.waiting import eventually
 
@@ -263,21 +263,6 @@ def test_an_ear_whose_connection_is_cut_says_so(here, cluster):
     with pytest.raises(StoreUnavailable):
         heard(ear)
     ear.close()
-
-
-def test_a_pooler_that_swallows_announcements_is_refused(here, monkeypatch):
-    monkeypatch.setattr(listening, "_PROOF_SECONDS", 0.01)
-    monkeypatch.setitem(listening._SQL, "prove_listening", "SELECT %(word)s")
-    with pytest.raises(UnsuitableDatabase, match="LISTEN"):
-        here.examine()
-
-
-def test_a_database_that_takes_no_changes_is_refused(database, cluster):
-    with psycopg.connect(database, autocommit=True) as connection:
-        name = connection.info.dbname
-        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    with pytest.raises(UnsuitableDatabase, match="read only"):
-        PostgresStore(database, 0)
 
 
 def test_several_servers_may_start_at_once(cluster):

@@ -55,7 +55,13 @@ def find_binaries() -> Path:
 class Cluster:
     """A running server; it can be stopped and started, as an operator would."""
 
-    def __init__(self, directory: Path, settings: Mapping[str, str] = _QUICK) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, str] = _QUICK,
+        primary: Cluster | None = None,
+    ) -> None:
+        """With a `primary`, which is stopped for a moment, this becomes its replica."""
         self.directory = directory
         self.settings = settings
         self._binaries = find_binaries()
@@ -64,8 +70,20 @@ class Cluster:
         self._names = itertools.count(1)
         if os.geteuid() == 0:
             self._become_somebody()
+        if primary is not None:
+            self._follow(primary)
+            return
         initdb: list[str | Path] = ["initdb", "-D", self.data, "-U", SUPERUSER, "-A", "trust"]
         self._run(*initdb, "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions")
+
+    def _follow(self, primary: Cluster) -> None:
+        """A copy at rest needs no tool that a wheel may lack."""
+        primary.stop()
+        subprocess.run(["cp", "-Rp", primary.data, self.data], check=True, **self._owner)
+        primary.start()
+        (self.data / "standby.signal").touch()
+        source = f"host={primary.directory} user={SUPERUSER}"
+        self.settings = {**self.settings, "primary_conninfo": source}
 
     @property
     def data(self) -> Path:
@@ -113,6 +131,11 @@ class Cluster:
             else:
                 return
 
+    def promote(self) -> None:
+        """Let a replica go on as a primary."""
+        with self.connect() as connection:
+            connection.execute("SELECT pg_promote()")
+
     @property
     def log(self) -> str:
         return (self.directory / "log").read_text("utf-8")
@@ -147,12 +170,14 @@ class Cluster:
 
 @contextmanager
 def running_cluster(
-    parent: Path | None = None, settings: Mapping[str, str] = _QUICK
+    parent: Path | None = None,
+    settings: Mapping[str, str] = _QUICK,
+    primary: Cluster | None = None,
 ) -> Iterator[Cluster]:
     """A cluster for the length of a block, in a directory that others may see into."""
     directory = Path(tempfile.mkdtemp(prefix="penstock-pg-", dir=parent))
     try:
-        cluster = Cluster(directory, settings)
+        cluster = Cluster(directory, settings, primary)
         cluster.start()
         try:
             yield cluster

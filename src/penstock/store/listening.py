@@ -58,12 +58,13 @@ def listen(url: str) -> PostgresEar:
     A pooler that lends its connections for a transaction takes LISTEN without complaint, and then
     nothing is ever heard. Raises `UnsuitableDatabase`, `StoreUnavailable`.
     """
-    session = Session(connect(url))
+    # Unprepared: such a pooler would refuse the second with the same name, and not say why.
+    session = Session(connect(url, prepares=False))
     try:
         session.ask("LISTEN penstock")
         ear = PostgresEar(session.connection)
         word = f"{_PROOF} {session.connection.info.backend_pid}"
-        speaker = Session(connect(url))
+        speaker = Session(connect(url, prepares=False))
         try:
             speaker.ask(_SQL["prove_listening"], {"word": word})
         finally:
@@ -71,8 +72,10 @@ def listen(url: str) -> PostgresEar:
         while word not in ear.words():
             if not select.select([ear], [], [], _PROOF_SECONDS)[0]:
                 raise UnsuitableDatabase(
-                    "notifications do not come through to this server (LISTEN, NOTIFY); name the "
-                    "database itself, or a pooler that keeps a session for each connection"
+                    "notifications (LISTEN, NOTIFY) do not come through to this server; most "
+                    "likely a pooler lends it connections for a transaction at a time: name the "
+                    "database itself, or a pooler of whole sessions (PgBouncer's pool_mode = "
+                    "session)"
                 )
     except BaseException:
         session.close()

@@ -7,7 +7,7 @@ as with SQLite. Other servers do the same on the same database; what keeps them 
 
 import queue
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from penstock.model.times import Instant
 from penstock.store.listening import PostgresEar, listen
@@ -22,8 +22,21 @@ _MIGRATION_LOCK = 0x50454E53544F434B
 """No other key is like it: those of pipelines are small, those of names negative."""
 
 
-def refuse_unsuitable(session: Session) -> None:
-    """Raises `UnsuitableDatabase` for one that takes no changes."""
+def examine(url: str) -> None:
+    """Raises `UnsuitableDatabase` if servers cannot work with what is at this address.
+
+    To be asked before anything is changed there; raises `StoreUnavailable` too.
+    """
+    session = Session(connect(url, prepares=False))
+    try:
+        _refuse_unsuitable(session)
+    finally:
+        session.close()
+    listen(url).close()
+
+
+def _refuse_unsuitable(session: Session) -> None:
+    """Some databases take no changes."""
     ((is_replica, is_read_only),) = session.ask(_SQL["suitability"])
     if is_replica:
         raise UnsuitableDatabase(
@@ -74,14 +87,14 @@ class PostgresStore:
         `guarded`: whether a change to a pipeline whose lock is not held is refused as the defect
         that it is.
 
-        Raises `StoreUnavailable`, `UnsuitableDatabase` or `NewerSchema`.
+        Raises `StoreUnavailable`, `UnsuitableDatabase` (if the URL is none) or `NewerSchema`; what
+        else a database may lack `examine` finds out.
         """
         self._url = url
         self._on_time = on_time
         self._guarded = guarded
         self._writer = Session(connect(url))
         try:
-            refuse_unsuitable(self._writer)
             migrate(self._writer, now)
         except BaseException:
             self._writer.close()
@@ -106,15 +119,21 @@ class PostgresStore:
             if self._writer.usable:
                 raise
             # It may have died long ago, between two batches: nothing is lost by trying anew.
-            self._writer.close()
-            self._writer = Session(connect(self._url))
+            self._reconnect()
             unit = PostgresTransaction(self._writer, self._keys, locks, self._guarded)
         self._on_time(unit.began_at)
         return unit
 
-    def examine(self) -> None:
-        """Raises `UnsuitableDatabase` if servers could not hear each other at this address."""
-        self.listen().close()
+    def _reconnect(self) -> None:
+        """Perhaps to another machine: those who read must not stay behind."""
+        self._writer.close()
+        self._close_readers()
+        self._writer = Session(connect(self._url))
+
+    def _close_readers(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._idle_readers.get_nowait().close()
 
     def listen(self) -> PostgresEar:
         """A new ear; raises `StoreUnavailable`, `UnsuitableDatabase`."""
@@ -149,6 +168,5 @@ class PostgresStore:
 
     def close(self) -> None:
         """Close all connections; what was committed stays."""
-        while not self._idle_readers.empty():
-            self._idle_readers.get().close()
+        self._close_readers()
         self._writer.close()

@@ -21,7 +21,7 @@ class PostgresIdentityStore(SqlIdentityStore):
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._session = Session(connect(url))
+        self._session = Session(connect(url, prepares=False))
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -32,7 +32,7 @@ class PostgresIdentityStore(SqlIdentityStore):
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Of several servers that start at once, one goes first."""
-        own = Session(connect(self._url))
+        own = Session(connect(self._url, prepares=False))
         try:
             own.ask(f"SELECT pg_advisory_lock({_START_LOCK})")
             yield
@@ -46,7 +46,7 @@ class PostgresIdentityStore(SqlIdentityStore):
             except StoreUnavailable:
                 if self._session.usable:
                     raise
-                self._session = Session(connect(self._url))
+                self._session = Session(connect(self._url, prepares=False))
                 return self._session.ask(_SQL[statement], parameters).fetchall()
 
     def _change(self, statement: str, parameters: Mapping[str, Any]) -> int:

@@ -62,13 +62,17 @@ class _NumberDumper(Int8BinaryDumper):
     """All whole numbers alike: a statement is prepared anew for every other type of a parameter."""
 
 
-def connect(url: str) -> "psycopg.Connection[Any]":
+def connect(url: str, prepares: bool = True) -> "psycopg.Connection[Any]":
     """A connection set up as Penstock needs it; transactions are begun by hand.
+
+    `prepares`: whether statements are prepared, which gains much if they are asked again, and does
+    not work where a pooler lends connections for a transaction.
 
     Raises `StoreUnavailable` or `UnsuitableDatabase`, whose texts never hold the password.
     """
     said = _understand(url)
-    more = {name: value for name, value in _TRANSPORT.items() if name not in said}
+    more = {**_TRANSPORT, **_among(said)}
+    more = {name: value for name, value in more.items() if name not in said}
     connection = None
     try:
         connection = psycopg.connect(url, autocommit=True, **more)
@@ -79,7 +83,7 @@ def connect(url: str) -> "psycopg.Connection[Any]":
         if connection is not None:
             connection.close()
         raise StoreUnavailable(_reason(error)) from None
-    connection.prepare_threshold = 0
+    connection.prepare_threshold = 0 if prepares else None
     connection.prepared_max = _MOST_PREPARED
     connection.adapters.register_dumper(int, _NumberDumper)
     connection.adapters.register_dumper(bool, _FlagDumper)
@@ -95,6 +99,11 @@ def _understand(url: str) -> dict[str, Any]:
             "the database URL is not one that PostgreSQL's library understands; in its parts, "
             "characters such as @ : / ? = % are written as %40 %3A %2F %3F %3D %25"
         ) from None
+
+
+def _among(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of several hosts the one that takes changes, whichever that is after a failover."""
+    return {"target_session_attrs": "read-write"} if "," in str(said.get("host")) else {}
 
 
 def _reason(error: psycopg.Error) -> str:
@@ -161,6 +170,10 @@ class Session:
 
     def _failure(self, error: psycopg.Error) -> Exception:
         self.failures += 1
+        if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+            # The primary has become a replica, or somebody set it so. A new connection may lead to
+            # the new primary, or find that lifted; this one would stay as it is for ever.
+            self.connection.close()
         if isinstance(error, psycopg.OperationalError | psycopg.InternalError):
             return StoreUnavailable(_reason(error))
         return error
