@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from tests.servers.test_outages import listed, made, refused, server_on, works_again
@@ -36,7 +35,8 @@ def caught_up(machines: Machines) -> bool:
 def test_servers_find_the_new_primary(machines, tmp_path):
     """The new one is named first: while it was a replica it was not what a server looks for."""
     primary, replica = machines
-    url = url_of_both((replica, primary), primary.create())
+    name = primary.create()
+    url = url_of_both((replica, primary), name)
     eventually(lambda: caught_up(machines), "the replica has the database")
     with server_on(url, tmp_path / "data") as (_, caller):
         made(caller, "before")
@@ -46,7 +46,5 @@ def test_servers_find_the_new_primary(machines, tmp_path):
         replica.promote()
         works_again(caller, "after")
         assert sorted(listed(caller)) == ["after", "before"]
-        with psycopg.connect(
-            replica.url(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
-        ) as there:
+        with replica.connect(name) as there:
             assert there.execute("SELECT count(*) FROM pipeline").fetchone() == (2,)

@@ -77,6 +77,15 @@ def own_cluster() -> Iterator[Cluster]:
         yield cluster
 
 
+def cut_off(cluster: Cluster, name: str) -> None:
+    """End all connections to a database, and wait until they have ended."""
+    with cluster.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [name],
+        )
+
+
 @pytest.mark.slow
 def test_a_database_that_is_stopped_and_started(own_cluster, tmp_path):
     with server_on(own_cluster.url(own_cluster.create()), tmp_path / "data") as (_, caller):
@@ -121,12 +130,7 @@ def test_connections_that_are_cut_between_two_calls_are_not_noticed(own_cluster,
         for number in range(3):
             made(caller, f"p{number}")
             listed(caller)
-            with own_cluster.connect() as connection:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                    " WHERE datname = %s",
-                    [name],
-                )
+            cut_off(own_cluster, name)
         made(caller, "last")
         assert len(listed(caller)) == 4
 
@@ -138,14 +142,11 @@ def test_a_database_that_takes_no_changes_for_a_while(own_cluster, tmp_path):
     def set_read_only(value: str) -> None:
         with own_cluster.connect() as connection:
             connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
-            connection.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-                [name],
-            )
 
     with server_on(own_cluster.url(name), tmp_path / "data") as (_, caller):
         made(caller, "before")
         set_read_only("on")
+        cut_off(own_cluster, name)
         refused(lambda: made(caller, "meanwhile"))
         assert listed(caller) == ["before"], "reading goes on"
         set_read_only("off")
