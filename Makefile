@@ -4,6 +4,7 @@
 #   make run     the example pipeline, from nothing to its report; then keeps serving (ONCE=1: ends)
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
 #   make fuzz    many more hostile requests than `make test` sends, and new ones each time
+#   make killed  two servers on PostgreSQL, one killed every 2 s, 2,000 tasks (ROUNDS=5)
 #   make bench   performance figures   make bench QUICK=1 (under two minutes)
 #   make reference   docs/reference/objects, docs/state-machine.md and the JSON Schema, made anew
 #   make lint    ruff and mypy         make format    put the code into its usual form
@@ -21,6 +22,7 @@ BENCH_ARGS ?=
 QUICK ?=
 ONCE ?=
 FUZZ_REQUESTS ?= 200000
+ROUNDS ?= 1
 FUZZ_SEED ?= $(shell date +%s)
 
 # The first interpreter that works and is new enough; `make PYTHON=...` to choose.
@@ -31,7 +33,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 EXAMPLE := examples/access-log
 EXAMPLE_DIR := build/access-log
 
-.PHONY: help run test fuzz bench reference lint format lock clean
+.PHONY: help run test fuzz killed bench reference lint format lock clean
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -60,6 +62,10 @@ test: $(VENV)/dev.stamp
 fuzz: $(VENV)/dev.stamp
 	FUZZ_REQUESTS=$(FUZZ_REQUESTS) FUZZ_SEED=$(FUZZ_SEED) \
 		$(BIN)/python -m pytest -q tests/conformance/test_fuzz.py
+
+killed: $(VENV)/dev.stamp
+	for round in $$(seq $(ROUNDS)); do KILLED_TASKS=2000 KILLED_PAUSE=2 \
+		$(BIN)/python -m pytest -q tests/servers/test_killed.py || exit 1; done
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH_ARGS)
