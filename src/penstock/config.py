@@ -59,6 +59,7 @@ class Settings(Struct, frozen=True):
     revive_finished: bool = True
     reveal_secrets: bool = True
     access_log: bool = False
+    retention_ms: int | None = 90 * DAY_MS
 
 
 LIMITS_PREFIX = "limits."

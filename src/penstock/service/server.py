@@ -12,6 +12,7 @@ from penstock.service.context import Context
 from penstock.service.listening import keep_listening
 from penstock.service.operations import OPERATIONS
 from penstock.service.operations.tasks import poll_for_task, take_back
+from penstock.service.sweeping import keep_retention
 from penstock.service.system import Evaluator, SystemRunner
 from penstock.service.timekeeper import (
     LONGEST_SLEEP_AMONG_OTHERS_SECONDS,
@@ -43,6 +44,9 @@ class PenstockService:
             asyncio.create_task(keep_time(writer, context.clock, longest), name="timekeeper"),
             asyncio.create_task(listening, name="listening"),
         ]
+        if context.settings.retention_ms:
+            keeping = keep_retention(context)
+            self._tasks.append(asyncio.create_task(keeping, name="retention"))
         self._serving = asyncio.create_task(self._system.run(), name="system")
 
     async def stop(self) -> None:

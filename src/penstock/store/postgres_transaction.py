@@ -7,7 +7,7 @@ sound because nobody else changes what belongs to a pipeline whose lock is held.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from penstock.model.runtime import (
@@ -20,7 +20,7 @@ from penstock.model.runtime import (
     TimerKind,
 )
 from penstock.model.times import Instant
-from penstock.store.protocol import Lock, StoreUnavailable, Task
+from penstock.store.protocol import Lock, Past, StoreUnavailable, Task
 from penstock.store.reader import Row, SqlReader, load_statements, pipeline_of, task_of
 from penstock.store.recent import RecentRows
 from penstock.store.session import Parameters, Session
@@ -299,6 +299,13 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
     def purge(self, pipeline: int, limit: int) -> bool:
         self._due = None
         return super().purge(pipeline, limit)
+
+    def _array(self, numbers: Sequence[int]) -> object:
+        return list(numbers)
+
+    def prune(self, pipeline: int, component: str, rows: Sequence[Past]) -> None:
+        self._due = None
+        super().prune(pipeline, component, rows)
 
     def next_due(self) -> Instant | None:
         if self._due is None:

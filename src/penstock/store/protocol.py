@@ -5,7 +5,7 @@ A `Reader` sees the committed state only. Every statement that depends on time t
 argument; nothing here decides anything.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from hashlib import blake2b
 from typing import Literal, Protocol
@@ -23,6 +23,7 @@ from penstock.model.runtime import (
     TimerKind,
     Wait,
 )
+from penstock.model.status import Status
 from penstock.model.times import Instant
 
 Selection = Literal["all", "unfinished", "failed"]
@@ -73,6 +74,20 @@ class RangeState(Struct, frozen=True):
     count: int
     satisfied: int
     failed_start: Instant | None
+
+
+class Past(Struct, frozen=True):
+    """What it takes to judge whether an instance may be forgotten; fields as in `Instance`."""
+
+    key: int
+    start: Instant
+    end: Instant
+    version: int
+    status: Status
+    due_at: Instant
+    attempts: int
+    revive: bool
+    ended_at: Instant | None
 
 
 class HistoryLine(Struct, frozen=True):
@@ -154,6 +169,16 @@ class Reader(Protocol):
         """A page of instances with their latest attempts, the latest (start, key) first."""
         ...
 
+    def pipelines_with_past(self, after: int, before: Instant, limit: int) -> list[int]:
+        """Keys of living pipelines with ended instances of intervals that start before a time."""
+        ...
+
+    def past(
+        self, pipeline: int, component: str, first: Instant, last: Instant, limit: int
+    ) -> list[Past]:
+        """A component's instances that start in [first, last], the earliest first."""
+        ...
+
 
 class Transaction(Reader, Protocol):
     """A unit of work: reads see its own writes."""
@@ -214,6 +239,18 @@ class Transaction(Reader, Protocol):
     ) -> None: ...
     def purge(self, pipeline: int, limit: int) -> bool:
         """Remove some of a deleted pipeline's rows; answers whether any are left."""
+        ...
+
+    def prune(self, pipeline: int, component: str, rows: Sequence[Past]) -> None:
+        """Remove instances with all that is theirs: attempts, waits, timers, history."""
+        ...
+
+    def drop_definitions(self, pipeline: int, before: int) -> None:
+        """Remove the definition versions before one; the draft stays."""
+        ...
+
+    def claim_sweep(self, now: Instant, until: Instant) -> bool:
+        """Whether the next sweep of old instances is due; if so it is the caller's, until then."""
         ...
 
     def savepoint(self) -> AbstractContextManager[None]:

@@ -19,7 +19,7 @@ from penstock.model.runtime import (
     Wait,
 )
 from penstock.model.times import Instant
-from penstock.store.protocol import HistoryLine, RangeState, Selection, Task
+from penstock.store.protocol import HistoryLine, Past, RangeState, Selection, Task
 from penstock.store.statements import Dialect, load
 
 PAGES: Mapping[Selection, str] = {
@@ -35,7 +35,7 @@ Row = tuple[Any, ...]
 
 def load_statements(dialect: Dialect) -> dict[str, str]:
     """The statements that readers and transactions run, by name."""
-    files = ("pipelines.sql", "instances.sql", "watching.sql")
+    files = ("pipelines.sql", "instances.sql", "watching.sql", "retention.sql")
     return {name: text for file in files for name, text in load(file, dialect).items()}
 
 
@@ -183,6 +183,22 @@ class SqlReader(ABC):
         parameters = {"pipeline": pipeline, "start": start, "key": key, "limit": limit}
         rows = self._all(PAGES[selection], parameters)
         return [task for row in rows if (task := task_of(row))]
+
+    def pipelines_with_past(self, after: int, before: Instant, limit: int) -> list[int]:
+        parameters = {"after": after, "before": before, "limit": limit}
+        return [row[0] for row in self._all("pipelines_with_past", parameters)]
+
+    def past(
+        self, pipeline: int, component: str, first: Instant, last: Instant, limit: int
+    ) -> list[Past]:
+        parameters = {
+            "pipeline": pipeline,
+            "component": component,
+            "first": first,
+            "last": last,
+            "limit": limit,
+        }
+        return [Past(*row) for row in self._all("past", parameters)]
 
 
 def pipeline_of(row: Row | None) -> Pipeline | None:

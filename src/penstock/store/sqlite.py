@@ -4,9 +4,10 @@ One connection writes, in the thread that asks for transactions; readers have co
 own and see the last commit.
 """
 
+import json
 import queue
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -139,6 +140,9 @@ class SqliteTransaction(SqliteReader, SqlTransaction):
             return self._connection.execute(_SQL[statement], parameters).rowcount
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(str(error)) from error
+
+    def _array(self, numbers: Sequence[int]) -> object:
+        return json.dumps(numbers)
 
     def reserve_instance_key(self) -> int:
         return int(self._value("reserve_instance_key", {}))

@@ -2,7 +2,7 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import asdict, replace
 
@@ -17,7 +17,7 @@ from penstock.model.runtime import (
     Wait,
 )
 from penstock.model.times import Instant
-from penstock.store.protocol import Task, Waiter
+from penstock.store.protocol import Past, Task, Waiter
 from penstock.store.reader import SqlReader, task_of
 from penstock.store.recent import RecentRows
 
@@ -214,6 +214,33 @@ class SqlTransaction(SqlReader):
         self._do("purge_components", {"pipeline": pipeline})
         self._do("purge_definitions", {"pipeline": pipeline})
         return False
+
+    @abstractmethod
+    def _array(self, numbers: Sequence[int]) -> object:
+        """Numbers as one parameter of a statement."""
+
+    def prune(self, pipeline: int, component: str, rows: Sequence[Past]) -> None:
+        self._recent.clear()
+        parameters = {
+            "pipeline": pipeline,
+            "component": component,
+            "keys": self._array([row.key for row in rows]),
+            "starts": self._array([row.start for row in rows]),
+        }
+        for statement in (
+            "prune_attempts",
+            "prune_waits",
+            "prune_timers",
+            "prune_events",
+            "prune_instances",
+        ):
+            self._do(statement, parameters)
+
+    def drop_definitions(self, pipeline: int, before: int) -> None:
+        self._do("drop_definitions", {"pipeline": pipeline, "before": before})
+
+    def claim_sweep(self, now: Instant, until: Instant) -> bool:
+        return self._count("claim_sweep", {"now": now, "until": until}) > 0
 
 
 def _instance_statement(before: Instance | None, row: Instance) -> str:
