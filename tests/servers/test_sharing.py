@@ -10,12 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from penstock.access.secrets import KEY_FILE, SecretsUnreadable
 from penstock.app import App, Embedded
 from penstock.clock import Clock, system_clock
 from penstock.config import Settings, parse_database_url
+from penstock.store.postgres import PostgresStore
 from penstock.wire.client import Client
 from penstock.wire.sigv4 import Credentials
 from tests.support.definitions import Ref, activated, ondemand, shell
@@ -107,6 +109,24 @@ def test_a_poll_at_one_gets_what_ends_of_tasks_at_the_other_make_ready(pair):
         (task,) = found
         assert task["attemptId"].startswith(f"@A{number}_")
     pair.one.call("SetTaskStatus", ended(task))
+
+
+@pytest.mark.slow
+def test_a_poll_queues_up_for_a_pipeline_that_another_server_has(pair, database):
+    """Beside one that always has something to do with it, trying now and then might never do."""
+    activated(pair.boto, "p", ondemand(GROUP), shell("A"))
+    store, found = PostgresStore(database, 0), []
+    with psycopg.connect(database, autocommit=True) as operator:
+        (key,) = operator.execute("SELECT key FROM pipeline").fetchone()
+        busy = store.begin([key])
+        poll = in_background(pair.one, found)
+        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+        eventually(lambda: operator.execute(waiting, [key]).fetchone(), "the server queues up")
+        busy.rollback()
+        poll.join(60)
+    store.close()
+    assert found[0]["attemptId"].startswith("@A_")
+    pair.one.call("SetTaskStatus", ended(found[0]))
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ No threads and no event loop here: the writer calls it with what has gathered, t
 one command at a time, and both get the same history.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -51,8 +52,9 @@ class Batch(Struct, frozen=True):
     outcomes: list[Outcome]
     deliveries: list[Delivery]
     next_due: Instant | None
-    passed_over: tuple[Queue, ...] = ()
-    """Queues with polls that wait, and perhaps with tasks, which other servers had their hands on.
+    passed_over: Mapping[Queue, Collection[int]] = MappingProxyType({})
+    """Queues with polls that wait, and perhaps with tasks: of these pipelines, which other servers
+    had their hands on.
     """
 
     def commit(self) -> None:

@@ -62,7 +62,7 @@ class Dispatcher:
         """Those that began to wait in this batch."""
         self._served: list[Poll] = []
         """Those that ceased to wait in this batch, because there was a task for them."""
-        self._passed_over: set[Queue] = set()
+        self._passed_over: dict[Queue, set[int]] = {}
 
     def note(self, queue: Queue, now: Instant) -> None:
         """Somebody asks for tasks of a queue."""
@@ -149,9 +149,9 @@ class Dispatcher:
         """Whether a poll waits for a queue's tasks."""
         return queue in self._waiting
 
-    def passed_over(self) -> tuple[Queue, ...]:
-        """Queues that polls wait for, and that may have tasks which could not be claimed now."""
-        return tuple(queue for queue in self._passed_over if queue in self._waiting)
+    def passed_over(self) -> dict[Queue, set[int]]:
+        """Queues that polls wait for, each with the pipelines whose tasks could not be claimed."""
+        return {queue: keys for queue, keys in self._passed_over.items() if queue in self._waiting}
 
     def dispatch(self, unit: Unit) -> list[Delivery]:
         """Hand newly offered tasks to those that wait, first come first served.
@@ -212,8 +212,8 @@ class Dispatcher:
             objects = self._hand_over(unit, poll, view)
             if objects is not None:
                 return PollForTaskAnswer(self._task(view, objects))
-        if unit.store.passed_over():
-            self._passed_over.add(poll.queue)
+        if busy := unit.store.passed_over():
+            self._passed_over.setdefault(poll.queue, set()).update(busy)
         return None
 
     def _hand_over(self, unit: Unit, poll: Poll, view: InstanceView) -> Objects | None:

@@ -10,7 +10,7 @@ waiting. Then all of a batch is done by the other thread, and the loop looks at 
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,9 +22,6 @@ from penstock.service.unit import Queue, Unit
 from penstock.store.protocol import Lock, StoreUnavailable
 
 LARGEST_BATCH = 256
-AFTER_A_BATCH_SECONDS = 0.02
-"""When to look again at what another server had its hands on; its batch has ended by then."""
-
 AFTER_A_LOSS_SECONDS = 1.0
 
 Gathered = tuple[Command, tuple[Lock, ...], asyncio.Future[Any]]
@@ -38,11 +35,11 @@ class Stopped(InternalServiceError):
 class _Look:
     """The command that has polls claim what other servers have announced."""
 
-    def __init__(self, queues: set[Queue]) -> None:
+    def __init__(self, queues: Collection[Queue]) -> None:
         self.queues = queues
 
     def __call__(self, unit: Unit) -> None:
-        unit.announced |= self.queues
+        unit.announced.update(self.queues)
 
 
 class Writer:
@@ -53,7 +50,8 @@ class Writer:
         self._core = core
         self._distant = distant
         self._gathered: list[Gathered] = []
-        self._announced: set[Queue] = set()
+        self._announced: dict[Queue, set[int]] = {}
+        """Queues to look at, and the pipelines that must be waited for to see all of it."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="penstock-commit")
@@ -77,7 +75,11 @@ class Writer:
 
     def look(self, queues: Iterable[Queue]) -> None:
         """Other servers may have offered tasks in these queues: have the polls here claim them."""
-        self._announced.update(queues)
+        self._look_at(dict.fromkeys(queues, ()))
+
+    def _look_at(self, queues: Mapping[Queue, Collection[int]]) -> None:
+        for queue, pipelines in queues.items():
+            self._announced.setdefault(queue, set()).update(pipelines)
         self._wake.set()
 
     async def run(self) -> None:
@@ -97,10 +99,15 @@ class Writer:
         """The next batch."""
         taken = self._gathered[:LARGEST_BATCH]
         del self._gathered[:LARGEST_BATCH]
-        awaited = {queue for queue in self._announced if self._core.awaits(queue)}
+        awaited = {
+            queue: pipelines
+            for queue, pipelines in self._announced.items()
+            if self._core.awaits(queue)
+        }
         self._announced.clear()
         if awaited:
-            taken.insert(0, (_Look(awaited), (), self._unasked()))
+            locks = tuple(set().union(*awaited.values()))
+            taken.insert(0, (_Look(awaited.keys()), locks, self._unasked()))
         return taken
 
     def _unasked(self) -> asyncio.Future[Any]:
@@ -124,7 +131,7 @@ class Writer:
             self.next_due = batch.next_due
             self.rescheduled.set()
         if batch.passed_over:
-            self._look_later(batch.passed_over, AFTER_A_BATCH_SECONDS)
+            self._look_at(batch.passed_over)
         self._answer(taken, batch)
 
     async def _make_durable(self, taken: list[Gathered]) -> Batch:

@@ -91,7 +91,7 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
         self._pipelines: dict[int, Pipeline] = {}
         self._heads: dict[QueueName, _Head] = {}
         self._appetite: dict[QueueName, int] = {}
-        self._passed_over = False
+        self._passed_over: set[int] = set()
         self._late_timers = False
         self._due: tuple[Instant | None] | None = None
         """When the next timer is due, if that is known."""
@@ -199,7 +199,8 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             tasks = self._first_of(queue, asked)
             self._appetite[queue] = asked
             head = self._heads[queue] = _Head(tasks, len(tasks) < asked)
-        self._passed_over |= len(head.tasks) < limit and bool(self._busy)
+        if len(head.tasks) < limit:
+            self._passed_over |= self._busy
         return [self._as_it_stands(task) for task, _ in zip(head.tasks, range(limit), strict=False)]
 
     def _as_it_stands(self, task: Task) -> Task:
@@ -319,8 +320,8 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
     def announce(self, account_id: str, worker_group: str) -> None:
         self._do("announce", {"queue": f"{account_id} {worker_group}"})
 
-    def passed_over(self) -> bool:
-        passed_over, self._passed_over = self._passed_over, False
+    def passed_over(self) -> Collection[int]:
+        passed_over, self._passed_over = self._passed_over, set()
         return passed_over
 
     def commit(self) -> None:

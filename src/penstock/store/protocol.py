@@ -215,10 +215,11 @@ class Transaction(Reader, Protocol):
         """Tell other servers, at the commit, that a queue has tasks which nobody here waits for."""
         ...
 
-    def passed_over(self) -> bool:
-        """Whether something was left out because another server was busy with it.
+    def passed_over(self) -> Collection[int]:
+        """The pipelines whose tasks were left out because another server was busy with them.
 
-        Answers once; it is to be looked at again soon.
+        Answers once. Who looks again names them as locks, and so waits for his turn: trying alone
+        might fail for ever beside a server that always has something to do.
         """
         ...
 

@@ -164,8 +164,8 @@ class SqliteTransaction(SqliteReader, SqlTransaction):
     def announce(self, account_id: str, worker_group: str) -> None:
         """There is nobody to tell."""
 
-    def passed_over(self) -> bool:
-        return False
+    def passed_over(self) -> Collection[int]:
+        return ()
 
     def changes(self) -> int:
         return self._connection.total_changes
