@@ -2,12 +2,13 @@
 
 import random
 import sqlite3
+from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
 
 from penstock.language.forms import from_cli
-from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS
+from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, from_datetime
 from penstock.simulation.memory import _SHIFT, MemoryStore
 from penstock.simulation.whatif import Failure, Lived, Rehearsal, Scenario
 from tests.simulation.scenes import T0, activity, default, node, schedule
@@ -72,6 +73,17 @@ def test_one_schedule_may_end_before_another():
     objects[2]["occurrences"] = "5"
     few, many = compare(objects, Scenario(T0, T0 + 30 * DAY_MS))
     assert few < many / 2
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("Europe/Berlin", (2026, 3, 29)), ("Australia/Lord_Howe", (2026, 4, 5))]
+)
+def test_a_change_of_the_clock_is_lived_through(zone, day):
+    days = {"timeZone": zone, "startDateTime": "2026-03-01T09:00:00"}
+    objects = [default(when="Daily"), schedule("1 day", name="Daily", **days), activity("A")]
+    change = from_datetime(datetime(*day))
+    few, many = compare(objects, Scenario(change - 10 * DAY_MS, change + 15 * DAY_MS))
+    assert few < many
 
 
 def test_failures_of_every_first_attempt_repeat_too():

@@ -1,9 +1,18 @@
 """When instances are made: styles, ends, origins, ties, backfill."""
 
+from datetime import datetime
+
 import pytest
 
 from penstock.model.errors import InvalidRequest
-from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, format_instant
+from penstock.model.times import (
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    SECOND_MS,
+    format_instant,
+    from_datetime,
+)
 from penstock.simulation.runners import Runner, Work
 from tests.simulation.scenes import (
     END_OF_TIME,
@@ -82,6 +91,35 @@ def test_months_are_counted_from_the_origin(make_world):
     assert days == ["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"]
     ends = [format_instant(i.end)[:10] for i in world.instances(pipeline)]
     assert ends == ["2024-02-29", "2024-03-31", "2024-04-30", "2024-05-31"]
+
+
+def test_days_of_a_zone_keep_their_time_over_the_change_of_the_clock(make_world):
+    """09:00 in Berlin, on the days around 29 March 2026; what is shown stays in UTC."""
+    world = make_world(now=from_datetime(datetime(2026, 3, 27)))
+    zoned = {"timeZone": "Europe/Berlin", "startDateTime": "2026-03-28T09:00:00"}
+    pipeline = world.begin(
+        [
+            default("timeseries", "Daily", maxActiveInstances="5"),
+            schedule("1 day", name="Daily", endDateTime="2026-03-31T09:00:00", **zoned),
+            schedule("1 hour", name="Short", occurrences="72", **zoned),
+            activity("Hour", schedule=("Short",), output=("Data",)),
+            node("Data", schedule=("Short",)),
+            activity("Day", input=("Data",), command="#{hour(@scheduledStartTime)}"),
+        ]
+    )
+    runner = Runner(world, slots=9)
+    assert world.run_out(END_OF_TIME + 1000 * DAY_MS)
+    days = [name for name in runner.taken if name.startswith("@Day")]
+    assert [name[5:24] for name in days] == [
+        "2026-03-28T08:00:00",
+        "2026-03-29T07:00:00",
+        "2026-03-30T07:00:00",
+    ]
+    inputs = [world.describe(pipeline, name.rpartition("_")[0]).refs("input") for name in days]
+    assert [len(each) for each in inputs] == [23, 24, 24]
+    shown = world.describe(pipeline, days[1].rpartition("_")[0])
+    assert shown.string("@scheduledEndTime") == "2026-03-30T07:00:00"
+    assert state(world, pipeline) == "FINISHED"
 
 
 def test_one_full_component_goes_on_when_its_next_interval_is_due(world):

@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from penstock.language.catalogue import type_named
 from penstock.language.expressions import evaluate_to_strings, has_expression
-from penstock.language.periods import add_periods, format_datetime, parse_datetime, parse_period
+from penstock.language.periods import format_datetime, parse_datetime, parse_period
+from penstock.language.recurrence import recurrence
 from penstock.language.resolve import Resolved, ResolvedObject
 from penstock.language.scope import ObjectScope
+from penstock.language.zones import UTC_ZONE
 from penstock.model.definition import Definition, Field, PipelineObject
 
 NO_RETRIES = "0"
@@ -54,14 +56,15 @@ def ended_by(
 ) -> Definition:
     """The definition with every schedule ended at `until`, those that end sooner left alone."""
     later = {
-        each.id
+        # The letter keeps it a moment in UTC where a zone would make it a local time.
+        each.id: format_datetime(until) + ("" if _zone_of(resolved, each) == UTC_ZONE else "Z")
         for each in schedules(resolved)
         if (end := end_of(resolved, each, now)) is None or end > until
     }
     return replace(
         definition,
         pipeline_objects=tuple(
-            _with_value(_without(each, "occurrences"), "endDateTime", format_datetime(until))
+            _with_value(_without(each, "occurrences"), "endDateTime", later[each.id])
             if each.id in later
             else each
             for each in definition.pipeline_objects
@@ -103,13 +106,19 @@ def end_of(resolved: Resolved, schedule: ResolvedObject, now: datetime) -> datet
 
     One that starts at the first activation is taken to start at `now`.
     """
+    zone = _zone_of(resolved, schedule)
     for text in values_of(resolved, schedule, "endDateTime"):
-        return parse_datetime(text)
+        return parse_datetime(text, zone)
     for count in values_of(resolved, schedule, "occurrences"):
         starts = values_of(resolved, schedule, "startDateTime")
         period = parse_period(values_of(resolved, schedule, "period")[0])
-        return add_periods(parse_datetime(starts[0]) if starts else now, period, int(count))
+        intervals = recurrence(period, zone, starts[0] if starts else None, now)
+        return intervals.start(int(count))
     return None
+
+
+def _zone_of(resolved: Resolved, schedule: ResolvedObject) -> str:
+    return next(iter(values_of(resolved, schedule, "timeZone")), UTC_ZONE)
 
 
 def endless(resolved: Resolved, now: datetime) -> list[str]:

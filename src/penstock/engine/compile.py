@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 from msgspec.structs import replace
 
 from penstock.engine.attached import attach
-from penstock.engine.intervals import Schedule, make_schedule
+from penstock.engine.intervals import Schedule, recurring
 from penstock.engine.objects import constant_fields
 from penstock.engine.plan import (
     ACTION,
@@ -21,11 +21,13 @@ from penstock.engine.plan import (
 )
 from penstock.language.expressions import has_expression
 from penstock.language.periods import exact_ms, parse_datetime, parse_period
+from penstock.language.recurrence import recurrence
 from penstock.language.resolve import Resolved, ResolvedObject, resolve
 from penstock.language.scope import ObjectScope
+from penstock.language.zones import UTC_ZONE, is_zone
 from penstock.model.definition import Definition, ParameterValue
 from penstock.model.errors import DefinitionError
-from penstock.model.times import MINUTE_MS, Instant, from_datetime
+from penstock.model.times import MINUTE_MS, Instant, from_datetime, to_datetime
 
 DEFAULT_MAX_ACTIVE = 5
 DEFAULT_MAX_RETRIES = 2
@@ -158,17 +160,24 @@ def _schedules(
 
 
 def _schedule(resolved: Resolved, item: ResolvedObject, first_activated_at: Instant) -> Schedule:
-    start = static_text(resolved, item, "startDateTime")
+    period = parse_period(static_text(resolved, item, "period") or "")
     end = static_text(resolved, item, "endDateTime")
     occurrences = static_text(resolved, item, "occurrences")
-    origin = from_datetime(parse_datetime(start)) if start else first_activated_at
-    return make_schedule(
+    zone = _zone(resolved, item)
+    start = static_text(resolved, item, "startDateTime")
+    return recurring(
         item.id,
-        origin - origin % 1000,
-        parse_period(static_text(resolved, item, "period") or ""),
-        from_datetime(parse_datetime(end)) if end else None,
+        recurrence(period, zone, start, to_datetime(first_activated_at)),
+        from_datetime(parse_datetime(end, zone)) if end else None,
         _integer(item.id, "occurrences", occurrences, 0) if occurrences else None,
     )
+
+
+def _zone(resolved: Resolved, item: ResolvedObject) -> str:
+    zone = static_text(resolved, item, "timeZone") or UTC_ZONE
+    if not is_zone(zone):
+        raise DefinitionError(f"{item.id}.timeZone is {zone!r}, which is no time zone")
+    return zone
 
 
 def _producers(objects: Iterable[ResolvedObject]) -> dict[str, list[str]]:

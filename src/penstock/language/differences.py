@@ -25,7 +25,7 @@ from penstock.model.definition import (
 )
 from penstock.model.errors import DefinitionError
 
-FIXED_SCHEDULE_FIELDS = ("period", "startDateTime", "startAt")
+FIXED_SCHEDULE_FIELDS = ("period", "startDateTime", "startAt", "timeZone")
 """What says when the intervals of a Schedule begin, and so cannot change under running ones."""
 
 ORDERED_REFERENCES = frozenset({"input", "output"})

@@ -1,8 +1,8 @@
 """Periods and dates: `N unit`, calendar arithmetic from an origin, the spelling of DateTime.
 
-All datetimes are naive and in UTC. Months and years go by the calendar and are always counted from
-the origin, never from the previous result: 31 January + 1 month is 28 February, but + 2 months is
-31 March.
+All datetimes are naive and in UTC, unless a zone is named. Months and years go by the calendar and
+are always counted from the origin, never from the previous result: 31 January + 1 month is 28
+February, but + 2 months is 31 March.
 """
 
 import re
@@ -13,6 +13,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from penstock.language.wording import shorten
+from penstock.language.zones import UTC_ZONE, to_utc, to_wall
 from penstock.model.errors import DefinitionError
 from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -123,12 +124,24 @@ def exact_ms(period: Period) -> int:
     return period.count * _EXACT_MS[period.unit]
 
 
-def parse_datetime(text: str) -> datetime:
-    """Read a DateTime to naive UTC.
+def parse_datetime(text: str, zone: str = UTC_ZONE) -> datetime:
+    """Read a DateTime to naive UTC; one that names no zone itself is what the zone's clock shows.
 
     `YYYY-MM-DDTHH:MM:SS` is the documented form; a date alone, a space for the T, minutes without
     seconds, fractions and a zone (taken to UTC) are accepted. Raises DefinitionError.
     """
+    moment = _read_datetime(text)
+    return to_utc(moment, zone) if moment.tzinfo is None else moment.replace(tzinfo=None)
+
+
+def parse_wall_time(text: str, zone: str) -> datetime:
+    """The same, to what the zone's clock shows: a time that it skips is left as it is written."""
+    moment = _read_datetime(text)
+    return moment if moment.tzinfo is None else to_wall(moment.replace(tzinfo=None), zone)
+
+
+def _read_datetime(text: str) -> datetime:
+    """A text with a zone in aware UTC, one without as it stands. Raises DefinitionError."""
     match = _DATETIME.fullmatch(text)
     if match is None:
         raise _bad_datetime(text, "is not a date")
@@ -145,13 +158,15 @@ def parse_datetime(text: str) -> datetime:
             int(fraction),
             tzinfo=_zone(part["zone"]),
         )
-        return moment.astimezone(UTC).replace(tzinfo=None)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _bad_datetime(text, f"is no moment of the calendar ({error})") from error
 
 
-def _zone(text: str | None) -> timezone:
-    if text is None or text[0] not in "+-":
+def _zone(text: str | None) -> timezone | None:
+    if text is None:
+        return None
+    if text[0] not in "+-":
         return UTC
     digits = text[1:].replace(":", "")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))

@@ -7,8 +7,10 @@ a million instances. Secrets are masked here, so no page can forget to.
 from msgspec import Struct
 from msgspec.structs import replace
 
+from penstock.engine.intervals import Schedule
 from penstock.engine.plan import Plan
 from penstock.language.forms import to_cli
+from penstock.language.zones import UTC_ZONE
 from penstock.model.caller import Caller
 from penstock.model.definition import Field
 from penstock.model.errors import InvalidRequest
@@ -222,9 +224,14 @@ def _schedules(plan: Plan | None) -> list[ScheduleLine]:
         {c.schedule.id: c.schedule for c in plan.components.values() if c.schedule} if plan else {}
     )
     return [
-        ScheduleLine(key, str(schedule.period), schedule.start(0), schedule.count)
+        ScheduleLine(key, _in_words(schedule), schedule.start(0), schedule.count)
         for key, schedule in found.items()
     ]
+
+
+def _in_words(schedule: Schedule) -> str:
+    period = str(schedule.period)
+    return period if schedule.zone == UTC_ZONE else f"{period} ({schedule.zone})"
 
 
 def _strip(

@@ -4,8 +4,8 @@ A pipeline that keeps up comes back, with every turn of its schedules, to where 
 instances under way, as far along, with the same timers set. The engine is a function of that and of
 the time that passes, so what follows is what followed before, so many hours later. Here such a
 state is taken down in terms of the moment (a *portrait*), and it is worked out for how many turns
-nothing from outside the portrait can come in between: the end of a schedule, a failure that the
-scenario asks for, the end of the scenario.
+nothing from outside the portrait can come in between: the end of a schedule, the day on which its
+zone's clock is moved, a failure that the scenario asks for, the end of the scenario.
 
 The turn is a whole number of days, so that expressions meet every hour of a day at least once.
 """
@@ -53,7 +53,7 @@ def turning(plan: Plan, length_ms: int) -> Turning | None:
     Months have no common measure with days. Worker groups that are expressions could differ from
     turn to turn.
     """
-    steps = [schedule.step_ms for schedule in _schedules(plan)]
+    steps = [schedule.usual_ms for schedule in _schedules(plan)]
     known = [step for step in steps if step is not None]
     if not known or len(known) < len(steps):
         return None
@@ -216,9 +216,9 @@ def _ended(
     since = oldest - turning.reach_ms
     for component in turning.plan.components.values():
         schedule = component.schedule
-        if schedule is None or schedule.step_ms is None:
+        if schedule is None or schedule.usual_ms is None:
             continue
-        most = (at - since) // schedule.step_ms + component.max_active + 2
+        most = (at - since) // schedule.usual_ms + component.max_active + 2
         for each in store.latest_of_component(pipeline.key, component.id, most):
             if each.start >= since and each.ended_at is not None:
                 yield (each.component, each.start - at, each.status)
@@ -245,6 +245,9 @@ def turns_ahead(
     for schedule in turning.schedules:
         if lowest < schedule.origin:
             return 0
+        steady = schedule.steady_until(lowest)
+        if steady is not None:
+            room.append(steady - highest - turning.reach_ms)
         end = NEVER if schedule.count is None else schedule.start(schedule.count)
         if end > lowest:
             room.append(end - highest - turning.reach_ms)

@@ -132,3 +132,18 @@ def test_work_is_due_at_the_start_only_by_cron(style: dict[str, str], at_start: 
     assert preparation.due_at_start(resolved)
     _, resolved = read(a_schedule(), an_activity("A", **style))
     assert preparation.due_at_start(resolved) is at_start
+
+
+def test_a_schedule_in_a_zone_ends_by_its_own_clock() -> None:
+    berlin = {"period": "1 day", "timeZone": "Europe/Berlin", "startDateTime": "2024-05-14"}
+    for ends, end in (
+        ({"endDateTime": "2024-05-16"}, datetime(2024, 5, 15, 22)),
+        ({"occurrences": "200"}, datetime(2024, 11, 29, 23)),
+    ):
+        definition, resolved = read(a_schedule(**berlin, **ends), an_activity())
+        [schedule] = preparation.schedules(resolved)
+        assert preparation.end_of(resolved, schedule, NOW) == end
+    changed = preparation.ended_by(definition, resolved, datetime(2024, 5, 15, 22), NOW)
+    assert the(changed, "S").string("endDateTime") == "2024-05-15T22:00:00Z"
+    [ended] = preparation.schedules(resolve(changed))
+    assert preparation.end_of(resolve(changed), ended, NOW) == datetime(2024, 5, 15, 22)

@@ -1,9 +1,12 @@
 """Schedules as arithmetic."""
 
+from datetime import datetime
+
 import pytest
 
-from penstock.engine.intervals import Span, make_schedule, tie
-from penstock.language.periods import parse_datetime, parse_period
+from penstock.engine.intervals import Span, make_schedule, recurring, tie
+from penstock.language.periods import Period, parse_datetime, parse_period
+from penstock.language.recurrence import recurrence
 from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, format_instant, from_datetime
 
 
@@ -104,3 +107,99 @@ def test_figures_are_exact_far_away():
     assert minutely.index(k * MINUTE_MS + MINUTE_MS - 1) == k
     assert every("1 week").start(1) - every("1 day").start(1) == 6 * DAY_MS
     assert every("36 hours").start(3) - every("1 day").start(0) == 108 * HOUR_MS
+
+
+def local(zone: str, period: str, start: str, end: str | None = None, times: int | None = None):
+    counted = recurrence(parse_period(period), zone, start, datetime(2026, 1, 1))
+    return recurring(
+        period, counted, from_datetime(parse_datetime(end, zone)) if end else None, times
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "starts"),
+    [
+        (
+            "Europe/Berlin",
+            "2026-03-28T09:00:00",
+            ["2026-03-28T08:00:00", "2026-03-29T07:00:00", "2026-03-30T07:00:00"],
+        ),
+        # 02:30 is skipped on the 29th, and only there the run is at 03:30.
+        (
+            "Europe/Berlin",
+            "2026-03-28T02:30:00",
+            ["2026-03-28T01:30:00", "2026-03-29T01:30:00", "2026-03-30T00:30:00"],
+        ),
+        (
+            "Europe/Berlin",
+            "2026-03-29T02:30:00",
+            ["2026-03-29T01:30:00", "2026-03-30T00:30:00", "2026-03-31T00:30:00"],
+        ),
+        # 01:30 comes twice on the first of November.
+        (
+            "America/New_York",
+            "2026-10-31T01:30:00",
+            ["2026-10-31T05:30:00", "2026-11-01T05:30:00", "2026-11-02T06:30:00"],
+        ),
+        (
+            "Australia/Lord_Howe",
+            "2026-10-03T02:15:00",
+            ["2026-10-02T15:45:00", "2026-10-03T15:45:00", "2026-10-04T15:15:00"],
+        ),
+        (
+            "Pacific/Apia",
+            "2011-12-29T09:00:00",
+            ["2011-12-29T19:00:00", "2011-12-30T19:00:00", "2011-12-31T19:00:00"],
+        ),
+        (
+            "Pacific/Apia",
+            "2011-12-30T09:00:00",
+            ["2011-12-30T19:00:00", "2011-12-31T19:00:00", "2012-01-01T19:00:00"],
+        ),
+        (
+            "Europe/Berlin",
+            "2026-03-28T09:00:00+09:00",
+            ["2026-03-28T00:00:00", "2026-03-29T00:00:00", "2026-03-29T23:00:00"],
+        ),
+    ],
+)
+def test_days_keep_their_time_in_a_zone(zone, start, starts):
+    days = local(zone, "1 day", start)
+    assert [format_instant(days.start(k)) for k in range(3)] == starts
+    assert [days.index(days.start(k)) for k in range(-3, 3)] == list(range(-3, 3))
+
+
+def test_other_periods_in_a_zone():
+    months = local("Europe/Berlin", "1 month", "2026-01-31T00:00:00")
+    assert [format_instant(months.start(k)) for k in range(4)] == [
+        "2026-01-30T23:00:00",
+        "2026-02-27T23:00:00",
+        "2026-03-30T22:00:00",
+        "2026-04-29T22:00:00",
+    ]
+    weeks = local("Europe/Berlin", "1 week", "2026-03-23T00:00:00")
+    assert weeks.start(1) - weeks.start(0) == 7 * DAY_MS - HOUR_MS
+    hours = local("Europe/Berlin", "24 hours", "2026-03-28T09:00:00")
+    assert hours.start(9) - hours.start(0) == 9 * DAY_MS
+    assert format_instant(hours.start(0)) == "2026-03-28T08:00:00"
+
+
+def test_a_zone_s_schedule_ends_by_its_own_clock():
+    ended = local("Europe/Berlin", "1 day", "2026-03-28T09:00:00", end="2026-03-31T09:00:00")
+    assert ended.count == 3
+    assert local("Europe/Berlin", "1 day", "2026-03-28", end="2026-03-31T00:00:00Z").count == 4
+
+
+def test_a_count_from_the_first_activation_keeps_its_local_time():
+    moment = datetime(2026, 3, 28, 8, 0, 0, 250_000)
+    days = recurring("D", recurrence(Period(1, "day"), "Europe/Berlin", None, moment), None, None)
+    assert format_instant(days.start(0)) == "2026-03-28T08:00:00"
+    assert format_instant(days.start(1)) == "2026-03-29T07:00:00"
+
+
+def test_days_of_different_clocks_tie_though_one_is_shorter():
+    """On 29 March Berlin's day has 23 hours: no shorter than the day in UTC, as a day."""
+    utc, berlin = every("1 day", "2026-03-20"), local("Europe/Berlin", "1 day", "2026-03-20")
+    assert spans(utc, 9, berlin) == (9, 1)
+    assert spans(berlin, 9, utc) == (8, 1)
+    assert spans(berlin, 9, every("1 hour", "2026-03-20")) == (9 * 24 - 1, 23)

@@ -42,6 +42,11 @@ def test_what_may_change(new: tuple[Object, ...]) -> None:
         ((A, S | {"period": "2 hours"}, N), "S", "'period' changes from \"1 hour\" to \"2 hours\""),
         ((A, S | {"startDateTime": "2026-02-01"}, N), "S", "(--start-timestamp)"),
         (
+            (A, S | {"timeZone": "Europe/Berlin"}, N),
+            "S",
+            "'timeZone' is \"Europe/Berlin\": a schedule's start cannot change",
+        ),
+        (
             (A, {"id": "S", "type": "Schedule", "period": "1 hour"}, N),
             "S",
             "'startDateTime' was \"2026-01-01\" and is gone: a schedule's start cannot change",

@@ -114,8 +114,9 @@ def test_many_objects_that_would_fit_are_not_listed():
 
 
 def test_a_time_zone_is_known():
-    found = check({**SCHEDULE, "timeZone": "Europe/Berlni"}, activity())
-    assert "Did you mean 'Europe/Berlin'?" in only_error(found, "S")
+    for misspelled in ("Europe/Berlni", "berlin", "europe/berlin"):
+        found = check({**SCHEDULE, "timeZone": misspelled}, activity())
+        assert "Did you mean 'Europe/Berlin'?" in only_error(found, "S")
     assert not check({**SCHEDULE, "timeZone": "Europe/Berlin"}, activity()).errors
 
 

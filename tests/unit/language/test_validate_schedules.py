@@ -38,6 +38,15 @@ from tests.unit.language.checking import (
             },
             "'endDateTime' (2025-01-01T00:00:00) is not after",
         ),
+        (
+            {
+                "startAt": [],
+                "timeZone": "Asia/Tokyo",
+                "startDateTime": "2026-01-01T09:00:00",
+                "endDateTime": "2026-01-01T00:00:00Z",
+            },
+            "'endDateTime' (2026-01-01T09:00:00) is not after 'startDateTime' (2026-01-01T09:00",
+        ),
         ({"startAt": [], "startDateTime": "tomorrow"}, "'tomorrow' is not a date"),
         ({"period": []}, "'period' is required for Schedule; give a period such as '1 hour'"),
         ({"period": "30 years"}, "longer than 3 years"),

@@ -5,9 +5,9 @@ Source: guide, "Cascading Failures and Reruns", "Cascade-Failure and Backfills".
 
 from datetime import datetime
 
-from penstock.language.checks.schedules import schedule_period, start_of
+from penstock.language.checks.schedules import recurrence_of, start_of
 from penstock.language.checks.subject import Report, Subject
-from penstock.language.periods import add_periods, format_datetime
+from penstock.language.periods import format_datetime
 from penstock.language.resolve import ResolvedObject
 from penstock.language.rules import Rule
 from penstock.language.wording import shorten
@@ -45,8 +45,8 @@ def _is_backfill(
     subject: Subject, schedule: ResolvedObject, start: datetime, now: datetime
 ) -> bool:
     """Whether at least two intervals have begun: one is what any schedule has when it starts."""
-    period = schedule_period(subject, schedule)
+    intervals = recurrence_of(subject, schedule, start)
     try:
-        return period is not None and add_periods(start, period, 1) < now
+        return intervals is not None and intervals.start(1) < now
     except DefinitionError:
         return False  # the second begins after the end of the calendar

@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from penstock.language.checks.names import names_in
-from penstock.language.checks.schedules import end_of, schedule_period, start_of
+from penstock.language.checks.schedules import end_of, recurrence_of
 from penstock.language.checks.subject import Subject
 from penstock.language.expressions.errors import ExpressionError
 from penstock.language.expressions.parser import walk
 from penstock.language.expressions.tree import Call, Constant, Node
-from penstock.language.periods import add_periods
 from penstock.language.resolve import ResolvedObject
 from penstock.language.scope import ObjectScope, RuntimeValue
 from penstock.model.errors import DefinitionError
@@ -102,16 +101,15 @@ def _varying(subject: Subject, text: str) -> str:
 
 def _starts(subject: Subject, schedule: ResolvedObject) -> Iterator[datetime]:
     """Some interval starts, and the end of the last."""
-    period = schedule_period(subject, schedule)
-    if period is None:
+    intervals, end = recurrence_of(subject, schedule, _ORIGIN), end_of(subject, schedule)
+    if intervals is None:
         return
-    origin, end = start_of(subject, schedule) or _ORIGIN, end_of(subject, schedule)
     occurrences = subject.known_text(schedule, "occurrences")
     is_count = occurrences.isascii() and occurrences.isdigit() and len(occurrences) < 5
     most = min(INTERVALS, int(occurrences)) if is_count else INTERVALS
     for number in range(most + 1):
         try:
-            start = add_periods(origin, period, number)
+            start = intervals.start(number)
         except DefinitionError:
             return  # the calendar ends before
         yield start

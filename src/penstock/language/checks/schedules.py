@@ -7,15 +7,16 @@ from penstock.language.checks.subject import Fault, Report, Subject
 from penstock.language.checks.values import ON_DEMAND_PERIOD, named
 from penstock.language.periods import (
     Period,
-    add_periods,
     exact_ms,
     format_datetime,
     parse_datetime,
     parse_period,
 )
+from penstock.language.recurrence import Recurrence, recurrence
 from penstock.language.resolve import ResolvedObject
 from penstock.language.rules import Rule
 from penstock.language.wording import also_at, shorten
+from penstock.language.zones import UTC_ZONE, is_zone, to_wall
 from penstock.model.errors import DefinitionError
 
 SCHEDULED_CATEGORIES = frozenset({"activity", "data_node", "resource"})
@@ -67,9 +68,11 @@ def _schedule_faults(subject: Subject, each: ResolvedObject) -> Iterator[Fault]:
         yield Fault(Rule.SCHEDULE, text, "occurrences")
     start, end = _moment(subject, each, "startDateTime"), _moment(subject, each, "endDateTime")
     if start is not None and end is not None and end <= start:
+        zone = zone_of(subject, each)
+        shown = [format_datetime(to_wall(moment, zone)) for moment in (end, start)]
         text = (
-            f"'endDateTime' ({format_datetime(end)}) is not after 'startDateTime' "
-            f"({format_datetime(start)}), so there is nothing to run; move one of them"
+            f"'endDateTime' ({shown[0]}) is not after 'startDateTime' "
+            f"({shown[1]}), so there is nothing to run; move one of them"
         )
         yield Fault(Rule.SCHEDULE, text, "endDateTime")
     on_demand = [
@@ -132,9 +135,32 @@ def schedule_period(subject: Subject, schedule: ResolvedObject) -> Period | None
 def _moment(subject: Subject, each: ResolvedObject, key: str) -> datetime | None:
     texts = subject.known_texts(each, key) if key in each.fields else None
     try:
-        return parse_datetime(texts[0]) if texts else None
+        return parse_datetime(texts[0], zone_of(subject, each)) if texts else None
     except DefinitionError:
         return None  # reported with the values
+
+
+def zone_of(subject: Subject, schedule: ResolvedObject) -> str:
+    """The zone by whose clock a schedule goes, as far as that is known."""
+    texts = subject.known_texts(schedule, "timeZone") if "timeZone" in schedule.fields else None
+    return texts[0] if texts and is_zone(texts[0]) else UTC_ZONE
+
+
+def recurrence_of(
+    subject: Subject, schedule: ResolvedObject, otherwise: datetime
+) -> Recurrence | None:
+    """A schedule's intervals, if its period is known before any run.
+
+    They are counted from `otherwise`, naive UTC, where the start is not known.
+    """
+    period, zone = schedule_period(subject, schedule), zone_of(subject, schedule)
+    if period is None:
+        return None
+    texts = subject.known_texts(schedule, "startDateTime")
+    try:
+        return recurrence(period, zone, texts[0] if texts else None, otherwise)
+    except DefinitionError:
+        return recurrence(period, zone, None, otherwise)  # the date is reported with the values
 
 
 def ends_after_one(subject: Subject, schedule: ResolvedObject) -> bool:
@@ -143,11 +169,11 @@ def ends_after_one(subject: Subject, schedule: ResolvedObject) -> bool:
         return True
     start = _moment(subject, schedule, "startDateTime")
     end = _moment(subject, schedule, "endDateTime")
-    period = schedule_period(subject, schedule)
-    if start is None or end is None or period is None:
+    intervals = recurrence_of(subject, schedule, start) if start is not None else None
+    if intervals is None or end is None:
         return False
     try:
-        return end <= add_periods(start, period, 1)
+        return end <= intervals.start(1)
     except DefinitionError:
         return True  # the second would begin after the end of the calendar
 

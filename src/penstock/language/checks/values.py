@@ -2,7 +2,7 @@
 
 import math
 import re
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from penstock.language.catalogue import FieldType, nearest
 from penstock.language.periods import (
@@ -14,6 +14,7 @@ from penstock.language.periods import (
     parse_period,
 )
 from penstock.language.wording import did_you_mean, listed, shorten
+from penstock.language.zones import is_zone
 from penstock.model.errors import DefinitionError
 from penstock.model.limits import Limits
 
@@ -174,13 +175,12 @@ def _datetime_fault(text: str) -> str | None:
 
 
 def _zone_fault(text: str) -> str | None:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        # All three come from ZoneInfo: unknown, malformed, and the name of a folder of zones.
-        guess = did_you_mean(nearest(text, sorted(available_timezones())))
-        return f"{_wrong(text, 'a time zone')}; write one such as 'Europe/Berlin'.{guess}"
-    return None
+    if is_zone(text):
+        return None
+    zones = sorted(available_timezones())
+    cities = [zone for zone in zones if zone.lower().endswith(f"/{text.strip().lower()}")]
+    guess = did_you_mean(cities[0] if cities else nearest(text, zones))
+    return f"{_wrong(text, 'a time zone')}; write one such as 'Europe/Berlin'.{guess}"
 
 
 def _period_fault(key: str, text: str, limits: Limits) -> str | None:
