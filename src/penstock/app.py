@@ -280,7 +280,9 @@ def make_context(
     randomness: random.Random,
 ) -> Context:
     """The service's parts, from settings and a store."""
-    task_ids = TaskIds(cipher.derive("task ids"))
+    with store.reader() as reader:
+        restored_at = reader.restored_at()
+    task_ids = TaskIds(cipher.derive(task_id_purpose(restored_at)))
     definitions = Definitions(cipher, settings.report_timeout_ms)
     dispatcher = Dispatcher(task_ids)
     core = Core(store, definitions, dispatcher, rules_of(settings), clock)
@@ -302,6 +304,13 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(
         settings.acknowledge_timeout_ms,
         settings.allow_backfill,
+def task_id_purpose(restored_at: int | None) -> str:
+    """What the key to task ids is derived for. After a restoration it is another: the database
+    gives numbers a second time, and a task from before must not be taken for a new one.
+    """
+    return "task ids" if restored_at is None else f"task ids since {restored_at}"
+
+
         settings.backfill_grace_ms,
         settings.revive_finished,
         settings.limits.on_demand_runs,

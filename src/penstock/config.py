@@ -68,6 +68,8 @@ _WITH_OPTIONS = frozenset({"data_dir", "database", "key_file", "host", "port", "
 
 _TIME_UNITS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _SIZE_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_AGES = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
+_AGE_MS = {"minute": MINUTE_MS, "hour": HOUR_MS, "day": DAY_MS, "week": 7 * DAY_MS}
 _SWITCH = {"true": True, "false": False}
 
 
@@ -128,3 +130,12 @@ def _quantity(name: str, text: str, units: dict[str, int], wanted: str) -> int:
     if match is None or match[2] not in units:
         raise ValueError(f"{name} is {text!r}; use {wanted}")
     return int(match[1]) * units[match[2]]
+
+
+def parse_age(text: str) -> int:
+    """How long ago, in milliseconds: `30 days`, `12h`. Raises ValueError: what would be right."""
+    match = re.fullmatch(r"\s*(\d{1,6})\s*([a-z]+?)s?\s*", text, re.ASCII)
+    unit = _AGES.get(match[2], match[2]) if match is not None else ""
+    if match is None or unit not in _AGE_MS:
+        raise ValueError(f"{text!r} is no such time; write 12 hours, 90 days or 8 weeks")
+    return int(match[1]) * _AGE_MS[unit]

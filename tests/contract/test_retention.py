@@ -124,3 +124,10 @@ def test_a_sweep_is_claimed_by_one_until_the_next_is_due(open_store):
     assert not claim(there, 1_000, 2_000)
     assert not claim(here, 1_999, 3_000)
     assert claim(there, 2_000, 3_000)
+
+
+def test_a_restoration_is_remembered(unit: Transaction):
+    assert unit.restored_at() is None
+    unit.note_restoration(7)
+    unit.note_restoration(9)
+    assert unit.restored_at() == 9

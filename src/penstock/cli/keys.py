@@ -95,8 +95,16 @@ def revoke(settings: "Settings", access_key_id: str) -> None:
 @contextmanager
 def directory(settings: "Settings") -> Iterator["Directory"]:
     """The identities of a server's database; one that no server has used is an error."""
-    from penstock.access.secrets import KEY_FILE
     from penstock.app import open_directory
+
+    refuse_unused(settings)
+    with open_directory(settings) as identities:
+        yield identities
+
+
+def refuse_unused(settings: "Settings") -> None:
+    """Raise if no server has used the directory: a command must not make it look as if one had."""
+    from penstock.access.secrets import KEY_FILE
 
     data = settings.data_dir
     if settings.database is None and not (settings.key_file or data / KEY_FILE).exists():
@@ -104,8 +112,6 @@ def directory(settings: "Settings") -> Iterator["Directory"]:
             f"no server has used {data}; name its directory with --data, or start one with"
             f" `penstock serve --data {data}`"
         )
-    with open_directory(settings) as identities:
-        yield identities
 
 
 def owner(identities: "Directory", name: str | None, account: str | None = None) -> "UserRecord":

@@ -23,6 +23,9 @@ COMMANDS = {
     "explain": "penstock.cli.explain",
     "history": "penstock.cli.history",
     "keys": "penstock.cli.keys",
+    "prune": "penstock.cli.prune",
+    "backup": "penstock.cli.backup",
+    "restore": "penstock.cli.restore",
 }
 """Command and the module whose `command` it is, in the order that `--help` lists them."""
 

@@ -114,6 +114,21 @@ def parse_parameters(
     return tuple(pairs)
 
 
+def parse_time_ago(_context: click.Context, _option: click.Parameter, text: str) -> int:
+    """Click's callback for a time such as `90 days`; in milliseconds."""
+    from penstock.config import parse_age
+
+    try:
+        return parse_age(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def parse_retention(context: click.Context, option: click.Parameter, text: str) -> int | None:
+    """Click's callback for `--retention`: as `parse_time_ago`, or `never`."""
+    return None if text == "never" else parse_time_ago(context, option, text) or None
+
+
 def parameter_option(command: Command) -> Command:
     """`--parameter NAME=VALUE`, repeatable."""
     return click.option(

@@ -11,6 +11,7 @@ from penstock.cli.options import (
     database_of,
     database_options,
     parse_parameters,
+    parse_retention,
 )
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE
 
@@ -43,6 +44,14 @@ if TYPE_CHECKING:
     help="Let a first activation run intervals that are more than a day past.",
 )
 @click.option(
+    "--retention",
+    default="90 days",
+    show_default=True,
+    metavar="TIME",
+    callback=parse_retention,
+    help="How long what has ended is kept; 'never' forgets nothing.",
+)
+@click.option(
     "--set",
     "changes",
     multiple=True,
@@ -59,6 +68,7 @@ def command(
     port: int,
     profile: str,
     allow_backfill: bool,
+    retention: int | None,
     changes: tuple[tuple[str, str], ...],
 ) -> None:
     """Serve the API, keeping everything in a directory, or in PostgreSQL for several servers.
@@ -78,6 +88,7 @@ def command(
         host=host,
         port=port,
         allow_backfill=allow_backfill,
+        retention_ms=retention,
     )
     settings = with_profile(given, profile)
     for name, text in changes:

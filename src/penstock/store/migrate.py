@@ -55,6 +55,12 @@ def migrate(connection: sqlite3.Connection, now: Instant) -> None:
         _apply(connection, number, name, text, now)
 
 
+def is_behind(connection: sqlite3.Connection) -> bool:
+    """Whether a SQLite database lacks any migration; raises `NewerSchema`."""
+    applied = {row[0] for row in connection.execute("SELECT number FROM schema_migration")}
+    return bool(missing(applied, "sqlite"))
+
+
 def _apply(connection: sqlite3.Connection, number: int, name: str, text: str, now: Instant) -> None:
     connection.executescript(
         f"BEGIN IMMEDIATE;\n{text}\n"

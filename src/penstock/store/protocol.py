@@ -179,6 +179,10 @@ class Reader(Protocol):
         """A component's instances that start in [first, last], the earliest first."""
         ...
 
+    def restored_at(self) -> Instant | None:
+        """When the database was last brought back from a backup."""
+        ...
+
 
 class Transaction(Reader, Protocol):
     """A unit of work: reads see its own writes."""
@@ -257,6 +261,7 @@ class Transaction(Reader, Protocol):
     def savepoint(self) -> AbstractContextManager[None]:
         """What is done inside is undone alone if it raises."""
         ...
+    def note_restoration(self, at: Instant) -> None: ...
 
     def changes(self) -> int:
         """A number that grows with every row written; equal numbers mean nothing was."""

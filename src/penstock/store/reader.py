@@ -200,6 +200,10 @@ class SqlReader(ABC):
         }
         return [Past(*row) for row in self._all("past", parameters)]
 
+    def restored_at(self) -> Instant | None:
+        at: Instant | None = self._value("restored_at", {})
+        return at
+
 
 def pipeline_of(row: Row | None) -> Pipeline | None:
     """A pipeline as read."""

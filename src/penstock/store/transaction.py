@@ -242,6 +242,9 @@ class SqlTransaction(SqlReader):
     def claim_sweep(self, now: Instant, until: Instant) -> bool:
         return self._count("claim_sweep", {"now": now, "until": until}) > 0
 
+    def note_restoration(self, at: Instant) -> None:
+        self._do("note_restoration", {"at": at})
+
 
 def _instance_statement(before: Instance | None, row: Instance) -> str:
     """The statement that writes what has changed: SQLite updates an index when it is told to write

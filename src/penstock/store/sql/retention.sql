@@ -1,4 +1,4 @@
--- What is forgotten after a while.
+-- What is forgotten after a while; and what is brought back.
 
 -- name: pipelines_with_past
 -- Living pipelines with ended instances of intervals that start before a time: one step down an
@@ -67,3 +67,11 @@ DELETE FROM definition WHERE pipeline = :pipeline AND version > 0 AND version < 
 -- name: claim_sweep
 -- Takes on the next sweep, if it is due; of several servers one succeeds.
 UPDATE sweep SET due_at = :until WHERE due_at <= :now;
+
+-- name: restored_at
+-- When the database was last brought back from a backup.
+SELECT max(at) FROM restoration;
+
+-- name: note_restoration
+-- Remembers that it has been.
+INSERT INTO restoration (at) VALUES (:at);
