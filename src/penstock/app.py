@@ -299,11 +299,6 @@ def make_context(
     )
 
 
-def rules_of(settings: Settings) -> Rules:
-    """What the settings let the engine do."""
-    return Rules(
-        settings.acknowledge_timeout_ms,
-        settings.allow_backfill,
 def task_id_purpose(restored_at: int | None) -> str:
     """What the key to task ids is derived for. After a restoration it is another: the database
     gives numbers a second time, and a task from before must not be taken for a new one.
@@ -311,6 +306,11 @@ def task_id_purpose(restored_at: int | None) -> str:
     return "task ids" if restored_at is None else f"task ids since {restored_at}"
 
 
+def rules_of(settings: Settings) -> Rules:
+    """What the settings let the engine do."""
+    return Rules(
+        settings.acknowledge_timeout_ms,
+        settings.allow_backfill,
         settings.backfill_grace_ms,
         settings.revive_finished,
         settings.limits.on_demand_runs,
