@@ -5,6 +5,7 @@
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
 #   make fuzz    many more hostile requests than `make test` sends, and new ones each time
 #   make killed  two servers on PostgreSQL, one killed every 2 s, 2,000 tasks (ROUNDS=5)
+#   make chaos   random histories with everything going wrong   make chaos SEEDS=2000 FIRST=300
 #   make bench   performance figures   make bench QUICK=1 (under two minutes)
 #   make reference   docs/reference/objects, docs/state-machine.md and the JSON Schema, made anew
 #   make lint    ruff and mypy         make format    put the code into its usual form
@@ -24,6 +25,9 @@ ONCE ?=
 FUZZ_REQUESTS ?= 200000
 ROUNDS ?= 1
 FUZZ_SEED ?= $(shell date +%s)
+SEEDS ?= 1000
+FIRST ?= 0
+CHAOS_ARGS ?=
 
 # The first interpreter that works and is new enough; `make PYTHON=...` to choose.
 PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do \
@@ -66,6 +70,9 @@ fuzz: $(VENV)/dev.stamp
 killed: $(VENV)/dev.stamp
 	for round in $$(seq $(ROUNDS)); do KILLED_TASKS=2000 KILLED_PAUSE=2 \
 		$(BIN)/python -m pytest -q tests/servers/test_killed.py || exit 1; done
+
+chaos: $(VENV)/run.stamp
+	$(BIN)/python -m penstock.simulation.chaos --first $(FIRST) --seeds $(SEEDS) $(CHAOS_ARGS)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m bench $(if $(QUICK),--quick) $(BENCH_ARGS)

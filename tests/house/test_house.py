@@ -59,7 +59,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "console": frozenset({"jinja2", "markupsafe", "msgspec", "structlog"}),
     "runner": frozenset({"msgspec", "structlog", "obstore", "botocore"}),
     "resources": frozenset({"msgspec", "structlog"}),
-    "simulation": frozenset({"msgspec"}),
+    "simulation": frozenset({"msgspec", "structlog"}),
     "config": frozenset({"msgspec"}),
     "clock": frozenset(),
     "log": frozenset({"structlog"}),
@@ -92,7 +92,7 @@ BANS = (
     ),
     Ban(
         re.compile(r"random\..*|secrets\..*|uuid\.uuid[14]|os\.urandom"),
-        ("app", "cli", "runner", "wire", "access"),
+        ("app", "cli", "runner", "wire", "access", "simulation.chaos"),
         "take the source of randomness as a parameter; app.py and the outer rooms hand it in",
     ),
     Ban(

@@ -1,11 +1,15 @@
 """The real store without a file: for worlds that are thought up, looked at and forgotten."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from importlib.resources import files
 from pathlib import Path
+from typing import Self
 
 from penstock.model.times import Instant
+from penstock.store.recent import RecentRows
 from penstock.store.sqlite import SqliteReader, SqliteStore
 from penstock.store.statements import parse
 
@@ -25,6 +29,18 @@ class MemoryStore(SqliteStore):
 
     def __init__(self, now: Instant) -> None:
         super().__init__(Path(":memory:"), now, durable=False)
+
+    def over(self, connection: sqlite3.Connection) -> Self:
+        """Another store, over a database that is a copy of this one's and outlives the store."""
+        store = copy(self)
+        store._writer = connection
+        store._recent = RecentRows()
+        return store
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The one connection."""
+        return self._writer
 
     @contextmanager
     def reader(self) -> Iterator[SqliteReader]:
