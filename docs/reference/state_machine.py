@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from penstock.model.status import ENDED, TRANSITIONS, Status
+from penstock.model.status import ENDED, TRANSITIONS, UNDER_WAY, Status
 
 WAITING: tuple[Status, ...] = tuple(
     each
@@ -18,6 +18,7 @@ MARK = "MARK_FINISHED"
 CANCEL = "TRY_CANCEL, Terminate"
 SKIP = "activation with a later startTimestamp"
 TIME_UP = "preconditionTimeout is over"
+ENDS = "it has failed, ran out of time, is cancelled, or nobody uses it any more"
 
 CAUSES: dict[Status, dict[Status, str]] = {
     "WAITING_ON_DEPENDENCIES": {
@@ -28,6 +29,7 @@ CAUSES: dict[Status, dict[Status, str]] = {
         "CANCELED": CANCEL,
         "CASCADE_FAILED": "a dependency has failed, in mode cascade",
         "SKIPPED": SKIP,
+        "VALIDATING": "an instance waits for nothing but the resource",
     },
     "WAITING_FOR_RUNNER": {
         "RUNNING": "handed to a runner",
@@ -42,7 +44,7 @@ CAUSES: dict[Status, dict[Status, str]] = {
         "FINISHED": "the runner says so",
         "FAILED": "failed, lost or timed out, and no try is left",
         "CANCELED": "its runner has learned of the cancellation",
-        "TIMEDOUT": "kept for resources",
+        "SHUTTING_DOWN": ENDS,
         "WAITING_FOR_RUNNER": "not acknowledged in time, or the runner hung up",
         "WAITING_ON_DEPENDENCIES": "failed, with a try left; a precondition that is not met yet",
         "PAUSED": "its attempt ends, or is put back, while its component is paused",
@@ -55,6 +57,28 @@ CAUSES: dict[Status, dict[Status, str]] = {
         "CANCELED": CANCEL,
         "CASCADE_FAILED": "RESUME, and a dependency has failed, in mode cascade",
         "SKIPPED": SKIP,
+    },
+    "VALIDATING": {
+        "CREATING": "the provider finds nothing wrong",
+        "FINISHED": "nobody uses it any more",
+        "FAILED": "the provider refuses its fields, or no try is left",
+        "CANCELED": CANCEL,
+        "WAITING_ON_DEPENDENCIES": "failed, with a try left",
+        "PAUSED": "failed, with a try left, while its component is paused",
+    },
+    "CREATING": {
+        "ACTIVATING": "the machine is up",
+        "RUNNING": "a runner on it is heard at once",
+        "SHUTTING_DOWN": ENDS,
+    },
+    "ACTIVATING": {"RUNNING": "a runner on it is heard", "SHUTTING_DOWN": ENDS},
+    "SHUTTING_DOWN": {
+        "FINISHED": "stopped, since nobody uses it any more",
+        "FAILED": "stopped, and no try is left",
+        "CANCELED": "stopped after a cancellation",
+        "TIMEDOUT": "stopped at terminateAfter",
+        "WAITING_ON_DEPENDENCIES": "stopped, with a try left",
+        "PAUSED": "stopped, with a try left, while its component is paused",
     },
     **{
         ended: {
@@ -87,6 +111,13 @@ PAUSES = """
 ## Pauses
 """
 
+RESOURCES = """
+## Resources
+
+A resource has no runner to wait for but one of its own. Its ends lie behind SHUTTING_DOWN, so that
+nothing that was made is left behind.
+"""
+
 AFTERWARDS = """
 ## After the end
 
@@ -100,6 +131,7 @@ TABLE = """
 | --- | --- | --- |
 """
 
+OF_RESOURCES: frozenset[Status] = UNDER_WAY - {"RUNNING"}
 UNFINISHED = tuple(each for each in TRANSITIONS if each not in ENDED)
 OVER = tuple(each for each in TRANSITIONS if each in ENDED)
 
@@ -113,6 +145,8 @@ def state_machine() -> str:
         for target in _targets(source)
         if not (source in WAITING and target in shared)
     ]
+    resources = [pair for pair in own if not OF_RESOURCES.isdisjoint(pair)]
+    own = [pair for pair in own if pair not in resources]
     pauses = [pair for pair in own if "PAUSED" in pair]
     return "".join(
         (
@@ -122,6 +156,8 @@ def state_machine() -> str:
             _mermaid(_from_waiting(shared)),
             PAUSES,
             _mermaid(_arrow(*pair) for pair in pauses),
+            RESOURCES,
+            _mermaid(_arrow(*pair) for pair in resources),
             AFTERWARDS,
             _mermaid(_afterwards()),
             TABLE,

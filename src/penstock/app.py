@@ -24,6 +24,7 @@ from penstock.clock import Clock, CorrectedClock, system_clock
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE, Settings
 from penstock.console.site import Console
 from penstock.engine.views import Rules
+from penstock.resources.provider import Provider
 from penstock.service.context import Context
 from penstock.service.core import Core
 from penstock.service.definitions import Definitions
@@ -47,6 +48,9 @@ SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's na
 
 EVALUATORS: Mapping[str, Evaluator] = {}
 """What the server does itself, by type: system-managed preconditions, alarms."""
+
+PROVIDERS: Mapping[str, Provider] = {}
+"""Who makes what can be run on, by type."""
 
 _ID_ALPHABET = string.digits + string.ascii_uppercase
 
@@ -143,7 +147,7 @@ class App:
         stopping: asyncio.Event | None = None,
     ) -> None:
         """Serve on a socket until a signal comes, or `stopping` is set."""
-        service = PenstockService(self.context, EVALUATORS)
+        service = PenstockService(self.context, EVALUATORS, PROVIDERS)
         application = Application(
             service,
             self.directory.find,
@@ -296,6 +300,7 @@ def make_context(
         clock,
         lambda: "df-" + "".join(randomness.choices(_ID_ALPHABET, k=20)),
         frozenset(EVALUATORS),
+        frozenset(PROVIDERS),
     )
 
 

@@ -162,7 +162,7 @@ def test_a_migration_that_fails_leaves_nothing_of_itself(cluster, monkeypatch):
         ("next_due", "timer_due"),
         ("waits_for", "wait_target"),
         ("has_unfinished", "instance_"),
-        ("has_running", "instance_"),
+        ("under_way", "instance_"),
         ("component_with_active", "instance_unfinished"),
         ("range_state", "instance_name"),
         ("revivable", "instance_revivable"),

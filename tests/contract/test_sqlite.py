@@ -131,7 +131,7 @@ def test_a_server_syncs_every_commit_and_a_simulation_none(tmp_path):
         ("due_timers", "timer_due"),
         ("waits_for", "wait_target"),
         ("has_unfinished", "instance_unfinished"),
-        ("has_running", "instance_unfinished"),
+        ("under_way", "instance_unfinished"),
         ("component_with_active", "instance_unfinished"),
         ("range_state", "instance_name"),
         ("revivable", "instance_revivable"),

@@ -495,16 +495,18 @@ def test_instances_and_attempts_are_paged_by_name_and_number(unit: Transaction):
 
 def test_what_is_unfinished_open_or_running(unit: Transaction):
     assert not unit.has_unfinished(1)
-    assert not unit.has_running(1)
+    assert not unit.under_way(1)
     unit.insert_instance(instance(1, 20))
     unit.insert_instance(instance(2, 10, "B"))
     unit.insert_instance(instance(3, 30, status="FINISHED", ended_at=1))
     assert [each.key for each in unit.unfinished(1)] == [2, 1]
     assert [each.key for each in unit.unfinished(1, "A")] == [1]
     assert unit.has_unfinished(1)
-    assert not unit.has_running(1)
+    assert not unit.under_way(1)
     unit.update_instance(instance(1, 20, status="RUNNING"))
-    assert unit.has_running(1)
+    for key, status in enumerate(("VALIDATING", "CREATING", "ACTIVATING", "SHUTTING_DOWN"), 4):
+        unit.insert_instance(instance(key, 20, f"C{key}", status=status))
+    assert [each.key for each in unit.under_way(1)] == [1, 4, 5, 6, 7]
     assert not unit.has_unfinished(2)
 
 
@@ -519,7 +521,8 @@ def test_runs_that_can_move(unit: Transaction):
     for key, changes in enumerate(states, start=1):
         unit.insert_instance(instance(key, key, **changes))
     unit.insert_instance(instance(9, 1, "B", status="RUNNING"))
-    assert unit.active_runs(1) == 3
+    unit.insert_instance(instance(10, 6, "C", status="ACTIVATING"))
+    assert unit.active_runs(1) == 4
 
 
 def test_what_a_deactivation_and_a_failure_took_down(unit: Transaction):

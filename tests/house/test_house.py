@@ -24,13 +24,15 @@ ARROWS: dict[str, frozenset[str]] = {
     "engine": frozenset({"language", "model"}),
     "store": frozenset({"model"}),
     "access": frozenset({"model", "store"}),
-    "service": frozenset({"engine", "language", "store", "access", "model", "config", "clock"}),
+    "service": frozenset(
+        {"engine", "language", "store", "access", "resources", "model", "config", "clock"}
+    ),
     "wire": frozenset({"service", "model", "config", "clock"}),
     "console": frozenset({"service", "model", "config"}),
     "runner": frozenset({"wire.client", "language", "model", "clock"}),
     "resources": frozenset({"model"}),
     "simulation": frozenset(
-        {"service", "engine", "language", "store", "access", "model", "config"}
+        {"service", "engine", "language", "store", "access", "resources", "model", "config"}
     ),
     "config": frozenset({"model"}),
     "clock": frozenset({"model"}),

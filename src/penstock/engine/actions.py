@@ -28,7 +28,7 @@ from penstock.engine.lifecycle import (
     record,
 )
 from penstock.engine.objects import tell
-from penstock.engine.plan import SYSTEM_GROUP, Component
+from penstock.engine.plan import RESOURCE, SYSTEM_GROUP, Component
 from penstock.engine.views import FireView, InstanceView, Rules
 from penstock.model.runtime import Attempt, Instance, Timer
 from penstock.model.status import (
@@ -91,6 +91,8 @@ def _was_handed_over(view: InstanceView) -> bool:
     attempt = view.attempt
     if attempt is None:
         return False
+    if view.place.component.category == RESOURCE:
+        return True
     return attempt.number > 1 or attempt.handed_at is not None or attempt.generation > 0
 
 

@@ -23,7 +23,8 @@ from penstock.engine.events import (
     UpdatePipeline,
 )
 from penstock.engine.intervals import Schedule
-from penstock.engine.plan import Component
+from penstock.engine.lifecycle import DEACTIVATED
+from penstock.engine.plan import RESOURCE, Component
 from penstock.engine.views import ActivateView, DeactivateView, Rules
 from penstock.model.errors import InvalidRequest
 from penstock.model.runtime import ComponentRow, Instance
@@ -33,8 +34,6 @@ from penstock.model.status import (
     WAITING_ON_DEPENDENCIES,
 )
 from penstock.model.times import SECOND_MS, Instant, format_instant
-
-DEACTIVATED = "the pipeline was deactivated"
 
 
 def activate(view: ActivateView, event: Activate, now: Instant, rules: Rules) -> Decision:
@@ -135,7 +134,11 @@ def _row(view: ActivateView, component: Component, start_at: Instant | None) -> 
     if schedule is None or component.owner:
         return row or ComponentRow(view.pipeline.key, component.id, 0, open=False)
     next_start = row.next_start if row is not None else schedule.start(0)
-    k = schedule.first_from(max(next_start, start_at or next_start))
+    earliest = max(next_start, start_at or next_start)
+    k = schedule.first_from(earliest)
+    if component.category == RESOURCE:
+        # Its interval that holds this moment may hold those of others that start later.
+        k = max(schedule.first_from(next_start), schedule.index(earliest))
     row = row or ComponentRow(view.pipeline.key, component.id, 0, open=False)
     return replace(row, next_start=schedule.start(k), open=schedule.has(k))
 
@@ -153,8 +156,9 @@ def _take_up_again(view: ActivateView, event: Activate) -> Iterable[Event]:
     for instance in view.unfinished:
         component = view.plan.components.get(instance.component)
         attached = component is not None and bool(component.owner)
-        # What is attached goes with its owner.
-        if not attached and _is_skipped(instance, event.start_at):
+        # What is attached goes with its owner, and a resource with those that use it.
+        resource = component is not None and component.category == RESOURCE
+        if not attached and not resource and _is_skipped(instance, event.start_at):
             yield SkipInstance(instance.key)
         elif instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
             yield Await(instance.key)

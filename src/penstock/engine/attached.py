@@ -76,16 +76,27 @@ def _group_giver(owner: Component, components: dict[str, Component]) -> Componen
     if owner.category != DATA_NODE:
         return owner
     users = (c for c in components.values() if c.category == ACTIVITY and owner.id in c.nodes)
-    return next((user for user in users if user.worker_group), owner)
+    return next((user for user in users if user.worker_group or user.resource), owner)
 
 
 def _precondition(
     item: ResolvedObject, owner: Component, group: Component, make: Make
 ) -> Component:
+    """A precondition of the owner; it runs where it says itself, else where the owner does."""
     made = _belonging(make(item), owner)
-    if made.worker_group == SYSTEM_GROUP or "workerGroup" in item.own or not group.worker_group:
+    if made.worker_group == SYSTEM_GROUP:
         return made
-    return replace(made, worker_group=group.worker_group, group_from=group.id)
+    if made.resource and "runsOn" in item.own:
+        return replace(made, dependencies=(made.resource,))
+    if "workerGroup" in item.own:
+        return replace(made, resource="", worker_group=item.string("workerGroup") or "")
+    if group.resource:
+        return replace(
+            made, resource=group.resource, worker_group="", dependencies=(group.resource,)
+        )
+    if not group.worker_group:
+        return replace(made, dependencies=(made.resource,)) if made.resource else made
+    return replace(made, resource="", worker_group=group.worker_group, group_from=group.id)
 
 
 def _belonging(component: Component, owner: Component) -> Component:

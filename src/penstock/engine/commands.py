@@ -23,7 +23,6 @@ from penstock.engine.events import (
     Unsettled,
     UpdateAttempt,
     UpdateInstance,
-    UpdatePipeline,
 )
 from penstock.engine.lifecycle import (
     cancel_now,
@@ -32,6 +31,8 @@ from penstock.engine.lifecycle import (
     make_ready,
     move,
     record,
+    revive_pipeline,
+    start_over,
 )
 from penstock.engine.plan import PRECONDITIONS
 from penstock.engine.views import InstanceView, Rules
@@ -45,6 +46,7 @@ from penstock.model.status import (
     RUNNING,
     SATISFIED,
     SKIPPED,
+    UNDER_WAY,
     WAITING_FOR_RUNNER,
     WAITING_ON_DEPENDENCIES,
     Status,
@@ -58,14 +60,14 @@ def refuse_command(view: InstanceView, status: str) -> None:
     allowed = {
         "TRY_CANCEL": state not in ENDED,
         "RERUN": state in ENDED,
-        "MARK_FINISHED": state not in {RUNNING, FINISHED},
+        "MARK_FINISHED": state not in UNDER_WAY | {FINISHED},
     }[status]
     if allowed:
         return
     remedy = {
         "TRY_CANCEL": "only an unfinished instance can be cancelled",
         "RERUN": "only an ended instance can be run again; cancel it first",
-        "MARK_FINISHED": "cancel it first" if state == RUNNING else "nothing is left to do",
+        "MARK_FINISHED": "cancel it first" if state in UNDER_WAY else "nothing is left to do",
     }[status]
     name = instance_id(view.instance.component, view.instance.start)
     raise InvalidRequest(f"{name} is {state}, so it cannot be set to {status}: {remedy}")
@@ -117,6 +119,9 @@ def _resume(view: InstanceView, now: Instant) -> Decision:
     is_open = attempt is not None and attempt.status == WAITING_FOR_RUNNER
     if attempt is not None and is_open and instance.retry_at is None:
         status: Status = PAUSED if paused else WAITING_FOR_RUNNER
+        if not paused and not view.place.equipped:
+            waiting = move(instance, WAITING_ON_DEPENDENCIES)
+            return Decision((UpdateInstance(waiting),), (Await(instance.key),))
         offered = not paused and view.place.serving
         return Decision(
             (
@@ -167,20 +172,7 @@ def rerun(view: InstanceView, event: RerunInstance, now: Instant, rules: Rules) 
     instance = view.instance
     if instance.status not in ENDED:
         return Decision()
-    again = replace(
-        move(instance, WAITING_ON_DEPENDENCIES),
-        unmet=0,
-        tries=0,
-        rerun=True,
-        revive=False,
-        retry_at=None,
-        ended_at=None,
-        cascade_on=None,
-        cancel_reason=None,
-        error_id=None,
-        error_message=None,
-        error_stack_trace=None,
-    )
+    again = start_over(instance)
     follow: list[Event] = []
     if instance.status in SATISFIED:
         follow.append(Unsettled(instance))
@@ -197,16 +189,9 @@ def rerun(view: InstanceView, event: RerunInstance, now: Instant, rules: Rules) 
     changes: tuple[Change, ...] = (
         UpdateInstance(again),
         record(again, now, "RERUN", event.reason),
-        *_revive(view),
+        *revive_pipeline(view.place.pipeline),
     )
     return Decision(changes, tuple(follow))
-
-
-def _revive(view: InstanceView) -> tuple[Change, ...]:
-    pipeline = view.place.pipeline
-    if pipeline.state != "FINISHED":
-        return ()
-    return (UpdatePipeline(replace(pipeline, state="SCHEDULED", finished_at=None)),)
 
 
 def _end_by_hand(view: InstanceView, status: Status, now: Instant, what: str) -> Decision:
@@ -227,7 +212,7 @@ def _end_by_hand(view: InstanceView, status: Status, now: Instant, what: str) ->
 def finish(view: InstanceView, event: FinishInstance, now: Instant, rules: Rules) -> Decision:
     """MARK_FINISHED: counts as finished for all that depend on it, and for health."""
     decision = _end_by_hand(view, FINISHED, now, "MARK_FINISHED")
-    return replace(decision, changes=(*decision.changes, *_revive(view)))
+    return replace(decision, changes=(*decision.changes, *revive_pipeline(view.place.pipeline)))
 
 
 def skip(view: InstanceView, event: SkipInstance, now: Instant, rules: Rules) -> Decision:

@@ -13,11 +13,15 @@ from penstock.engine.plan import (
     ACTIVITY,
     DATA_NODE,
     PRECONDITIONS,
+    RESOURCE,
+    RESOURCE_GROUP,
+    RESOURCE_TYPES,
     SERVICE_PREFIX,
     SYSTEM_GROUP,
     SYSTEM_TYPES,
     Component,
     Plan,
+    Terms,
 )
 from penstock.language.expressions import has_expression
 from penstock.language.periods import exact_ms, parse_datetime, parse_period
@@ -32,6 +36,9 @@ from penstock.model.times import MINUTE_MS, Instant, from_datetime, to_datetime
 DEFAULT_MAX_ACTIVE = 5
 DEFAULT_MAX_RETRIES = 2
 DEFAULT_RETRY_DELAY_MS = 10 * MINUTE_MS
+DEFAULT_INIT_TIMEOUT_MS = 30 * MINUTE_MS
+"""The guide names no default for initTimeout; a cluster is up within this time, or never."""
+
 RUNNABLE = frozenset({ACTIVITY, DATA_NODE})
 _SYSTEM_CATEGORIES = frozenset({"system_precondition", ACTION})
 
@@ -53,7 +60,9 @@ def compile_plan(
     resolved = resolve(definition, values)
     objects = _runnables(resolved)
     on_demand = any(_style(resolved, item) == "ondemand" for item in objects)
-    schedules = {} if on_demand else _schedules(resolved, objects, first_activated_at)
+    machines = _machines(resolved, objects)
+    scheduled = [*objects, *machines.values()]
+    schedules = {} if on_demand else _schedules(resolved, scheduled, first_activated_at)
     producers = _producers(objects)
 
     def make(item: ResolvedObject) -> Component:
@@ -63,6 +72,12 @@ def compile_plan(
     components = {
         item.id: _placed(resolved, item, make(item), schedules, producers) for item in objects
     }
+    for key, scheduler in machines.items():
+        schedule = _schedule_object(resolved, scheduler)
+        components[key] = replace(
+            make(resolved.objects[key]),
+            schedule=schedules.get(schedule.id) if schedule is not None else None,
+        )
     return Plan(
         pipeline_id=pipeline_id,
         version=version,
@@ -73,10 +88,15 @@ def compile_plan(
     )
 
 
-def unsupported(plan: Plan, system_types: frozenset[str] = SYSTEM_TYPES) -> list[str]:
+def unsupported(
+    plan: Plan,
+    system_types: frozenset[str] = SYSTEM_TYPES,
+    resource_types: frozenset[str] = RESOURCE_TYPES,
+) -> list[str]:
     """What the definition uses and this server does not run, one sentence each.
 
-    `system_types` are the types of system-managed preconditions and alarms that it can do.
+    `system_types` are the types of system-managed preconditions and alarms that it can do,
+    `resource_types` those of the resources that it has a provider for.
     """
     found: list[str] = []
     for component in plan.components.values():
@@ -88,9 +108,16 @@ def unsupported(plan: Plan, system_types: frozenset[str] = SYSTEM_TYPES) -> list
                     f"{component.type}, which this version does not run yet; remove the reference"
                 )
             continue
-        if "runsOn" in item.own or not component.owner:
-            found.extend(_resources(plan, item))
-        if component.category in PRECONDITIONS and not component.worker_group:
+        if component.category == RESOURCE:
+            continue
+        target = component.resource
+        if target in item.refs("runsOn") and plan.components[target].type not in resource_types:
+            found.append(
+                f"{item.id}.runsOn refers to {target}, a resource, which this version does not "
+                "run yet; name a workerGroup instead"
+            )
+        groupless = not component.worker_group and not target
+        if component.category in PRECONDITIONS and groupless:
             found.append(
                 f"no runner would ever get {item.id}, a precondition of {component.owner}; give "
                 "it a workerGroup"
@@ -101,15 +128,6 @@ def unsupported(plan: Plan, system_types: frozenset[str] = SYSTEM_TYPES) -> list
                 f"{SERVICE_PREFIX!r} are the service's own; choose another"
             )
     return list(dict.fromkeys(found))
-
-
-def _resources(plan: Plan, item: ResolvedObject) -> Iterable[str]:
-    for target in item.refs("runsOn"):
-        if plan.resolved.objects[target].category == "resource":
-            yield (
-                f"{item.id}.runsOn refers to {target}, a resource, which this version does not "
-                "run yet; name a workerGroup instead"
-            )
 
 
 def static_text(resolved: Resolved, item: ResolvedObject, key: str) -> str | None:
@@ -123,6 +141,30 @@ def static_text(resolved: Resolved, item: ResolvedObject, key: str) -> str | Non
 
 def _runnables(resolved: Resolved) -> list[ResolvedObject]:
     return [item for item in resolved.objects.values() if item.category in RUNNABLE]
+
+
+def _machines(resolved: Resolved, objects: Iterable[ResolvedObject]) -> dict[str, ResolvedObject]:
+    """The resources that something runs on, each with the object that knows their schedule.
+
+    That is the resource itself or, where it has none, the first object that uses it.
+    """
+    found: dict[str, ResolvedObject] = {}
+    for item in objects:
+        conditions = (ref for key in ("precondition", "dependsOn") for ref in item.refs(key))
+        for user in (item, *(resolved.objects[ref] for ref in conditions)):
+            target = _resource(resolved, user)
+            if target and target not in found:
+                own = resolved.objects[target]
+                found[target] = own if own.ref("schedule") is not None else item
+    return found
+
+
+def _resource(resolved: Resolved, item: ResolvedObject) -> str:
+    """The resource that an object's tasks run on; '' for a worker group's."""
+    if item.category not in {ACTIVITY, "user_precondition"}:
+        return ""
+    named = (ref for ref in item.refs("runsOn") if resolved.objects[ref].category == RESOURCE)
+    return next(named, "")
 
 
 def _style(resolved: Resolved, item: ResolvedObject) -> str:
@@ -203,14 +245,20 @@ def _component(resolved: Resolved, item: ResolvedObject, report_timeout_ms: int)
     def integer(key: str, otherwise: int) -> int:
         return _integer(item.id, key, text(key), otherwise)
 
-    system = item.category in _SYSTEM_CATEGORIES
+    resource = _resource(resolved, item)
+    if item.category in _SYSTEM_CATEGORIES:
+        group = SYSTEM_GROUP
+    elif item.category == RESOURCE:
+        group = RESOURCE_GROUP
+    else:
+        group = "" if resource else item.string("workerGroup") or ""
     return Component(
         id=item.id,
         object_id=item.id,
         name=item.name,
         type=item.type or "",
         category=item.category or "",
-        worker_group=SYSTEM_GROUP if system else item.string("workerGroup") or "",
+        worker_group=group,
         max_active=integer("maxActiveInstances", DEFAULT_MAX_ACTIVE),
         max_retries=integer("maximumRetries", DEFAULT_MAX_RETRIES),
         retry_delay_ms=period_ms("retryDelay", DEFAULT_RETRY_DELAY_MS),
@@ -219,7 +267,28 @@ def _component(resolved: Resolved, item: ResolvedObject, report_timeout_ms: int)
         precondition_timeout_ms=period_ms("preconditionTimeout", 0) or None,
         late_after_ms=period_ms("lateAfterTimeout", 0) or None,
         cascade=(text("failureAndRerunMode") or "").lower() == "cascade",
+        cron=item.category == RESOURCE,
+        resource=resource,
+        terms=_terms(resolved, item) if item.category == RESOURCE else None,
         constant_fields=constant_fields(item),
+    )
+
+
+def _terms(resolved: Resolved, item: ResolvedObject) -> Terms:
+    """Where the guide names no default: what runs is tried again, and does not end the resource."""
+
+    def period_ms(key: str) -> int | None:
+        value = static_text(resolved, item, key)
+        return exact_ms(parse_period(value)) if value else None
+
+    def word(key: str) -> str:
+        return (static_text(resolved, item, key) or "").lower()
+
+    return Terms(
+        init_timeout_ms=period_ms("initTimeout") or DEFAULT_INIT_TIMEOUT_MS,
+        terminate_after_ms=period_ms("terminateAfter"),
+        retries=word("actionOnResourceFailure") != "retrynone",
+        terminates=word("actionOnTaskFailure") == "terminate",
     )
 
 
@@ -236,7 +305,7 @@ def _placed(
         component,
         cron=_style(resolved, item) == "cron",
         schedule=schedules.get(schedule.id) if schedule is not None else None,
-        dependencies=_dependencies(resolved, item, producers),
+        dependencies=(*_dependencies(resolved, item, producers), *_named(component.resource)),
         producers=frozenset(producers.get(item.id, ())),
         nodes=tuple(dict.fromkeys(item.refs("input") + item.refs("output"))),
     )
@@ -253,6 +322,10 @@ def _dependencies(
     return tuple(
         target for target in dict.fromkeys(named) if resolved.objects[target].category in RUNNABLE
     )
+
+
+def _named(resource: str) -> tuple[str, ...]:
+    return (resource,) if resource else ()
 
 
 def _integer(object_id: str, key: str, text: str | None, otherwise: int) -> int:
@@ -284,10 +357,29 @@ def _with_dependents(components: dict[str, Component]) -> dict[str, Component]:
             dependents[target].append(component.id)
         for node in component.nodes:
             users[node].append(component.id)
+    resources: dict[str, list[str]] = {key: [] for key in components}
+    for component in components.values():
+        for activity in _activities_of(component, components, users) if component.resource else ():
+            if activity not in users[component.resource]:
+                users[component.resource].append(activity)
+                resources[activity].append(component.resource)
     return {
-        key: replace(component, dependents=tuple(dependents[key]), users=tuple(users[key]))
+        key: replace(
+            component,
+            dependents=tuple(dependents[key]),
+            users=tuple(users[key]),
+            resources=tuple(resources[key]),
+        )
         for key, component in components.items()
     }
+
+
+def _activities_of(
+    component: Component, components: Mapping[str, Component], users: Mapping[str, Sequence[str]]
+) -> Sequence[str]:
+    """The activities by which it is known how far a component's resource is needed."""
+    around = components[component.owner] if component.owner else component
+    return (around.id,) if around.category == ACTIVITY else users[around.id]
 
 
 def _in_order(components: dict[str, Component]) -> dict[str, Component]:

@@ -17,6 +17,7 @@ from penstock.engine.events import (
     Event,
     SetTimer,
     Settled,
+    TendResource,
     UpdateAttempt,
     UpdateInstance,
 )
@@ -53,14 +54,19 @@ def is_condition(view: InstanceView) -> bool:
 def evaluate(view: EvaluateView, event: Evaluate, now: Instant, rules: Rules) -> Decision:
     """Make the preconditions that an instance waits for, once it waits for nothing else.
 
+    But for its resource, which is asked for when that is all that is missing.
+
     Those that are there already are left alone, but for one that was told to run again while its
     owner still had other things to wait for.
     """
     place, owner = view.place, view.instance
     if place.pipeline.state != "SCHEDULED" or owner.status in ENDED:
         return Decision()
-    if not set(view.missing) <= set(place.component.preconditions):
+    resource = place.component.resource
+    if not set(view.missing) <= {*place.component.preconditions, resource}:
         return Decision()
+    if view.missing == (resource,) and place.resource is not None:
+        return Decision(follow=(TendResource(place.resource.key),))
     follow: list[Event] = []
     for name in place.component.preconditions:
         if name not in view.missing:
@@ -117,6 +123,9 @@ def ask_again(view: InstanceView, attempt: Attempt, now: Instant) -> Decision:
         return Decision((UpdateInstance(move(view.instance, PAUSED)),))
     if not place.serving:
         return Decision((UpdateInstance(move(view.instance, WAITING_ON_DEPENDENCIES)),))
+    if not place.equipped:
+        waiting = move(view.instance, WAITING_ON_DEPENDENCIES, retry_at=None)
+        return Decision((UpdateInstance(waiting),), (Await(waiting.key),))
     return Decision(
         (
             UpdateAttempt(replace(attempt, offered=True, ready_at=now)),

@@ -22,10 +22,11 @@ from penstock.engine.events import (
 )
 from penstock.engine.intervals import Schedule
 from penstock.engine.lifecycle import end_instance, move, ready, record
-from penstock.engine.plan import ACTIVITY, DATA_NODE, Component, Plan
+from penstock.engine.plan import ACTIVITY, DATA_NODE, RESOURCE, Component, Plan
 from penstock.engine.views import AdvanceView, CreateView, Rules
 from penstock.model.runtime import ComponentRow, Instance, Timer, Wait
 from penstock.model.status import (
+    CANCELED,
     CASCADE_FAILED,
     ENDED,
     PAUSED,
@@ -33,6 +34,9 @@ from penstock.model.status import (
     Status,
 )
 from penstock.model.times import Instant
+
+_AS_USED = frozenset({DATA_NODE, RESOURCE})
+"""What is made as far as the activities that use it have come."""
 
 NODES_PER_ADVANCE = 1_000
 """How many instances of one data node are made in one step; a longer row takes several."""
@@ -52,7 +56,7 @@ def advance(view: AdvanceView, event: Advance, now: Instant, rules: Rules) -> De
         if component.category == ACTIVITY and component.id in view.rows:
             steps.advance_activity(component)
     for component in view.plan.components.values():
-        if component.category == DATA_NODE and component.id in view.rows:
+        if component.category in _AS_USED and component.id in view.rows:
             steps.advance_node(component)
     return steps.decision()
 
@@ -211,17 +215,23 @@ def _begin_to_wait(
 ) -> tuple[Instance, tuple[Change, ...], tuple[Event, ...]]:
     """How an instance begins to wait; `fresh`: its failed preconditions are to run again too."""
     conditions = view.place.component.preconditions
+    resource = view.place.component.resource
     failed = next(
         (
             s.failed
             for s in view.states
-            if s.failed and not (fresh and s.needed.target in conditions)
+            if s.failed
+            and s.needed.target != resource
+            and not (fresh and s.needed.target in conditions)
         ),
         None,
     )
     if failed is not None and cascades(view.place.plan, view.place.component, failed):
         ended = end_instance(instance, CASCADE_FAILED, now, cascade_on=failed)
         return ended, (record(ended, now, CASCADE_FAILED, failed),), (Settled(ended),)
+    gone = next((s.failed for s in view.states if s.failed and s.needed.target == resource), None)
+    if gone is not None and not instance.rerun:
+        return _without(instance, gone, now)
     missing = [state for state in view.states if state.missing]
     if not missing:
         return ready(view.place, instance, now, view.attempt)
@@ -230,9 +240,18 @@ def _begin_to_wait(
         _wait(instance, state.needed.target, state.needed.first, state.needed.last, state.missing)
         for state in view.states
     )
-    last = all(state.needed.target in conditions for state in missing)
+    last = all(state.needed.target in {*conditions, resource} for state in missing)
     follow = (Evaluate(instance.key),) if last else ()
     return move(instance, status, unmet=len(missing)), waits, follow
+
+
+def _without(
+    instance: Instance, resource: str, now: Instant
+) -> tuple[Instance, tuple[Change, ...], tuple[Event, ...]]:
+    """The resource has failed for good already; only what is told to run again starts it anew."""
+    why = f"its resource {resource} has failed or was cancelled"
+    ended = end_instance(instance, CANCELED, now, cancel_reason=why, cascade_on=resource)
+    return ended, (record(ended, now, CANCELED, why),), (Settled(ended),)
 
 
 def _wait(instance: Instance, target: str, first: Instant, last: Instant, missing: int) -> PutWait:

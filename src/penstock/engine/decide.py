@@ -14,12 +14,16 @@ from penstock.engine import (
     conditions,
     creation,
     ownership,
+    resources,
     settling,
+    steps,
+    usage,
 )
 from penstock.engine.events import (
     Activate,
     Advance,
     Await,
+    CameUp,
     CancelInstance,
     CheckPipeline,
     Claim,
@@ -32,8 +36,11 @@ from penstock.engine.events import (
     Event,
     FinishInstance,
     Fire,
+    Heard,
     HoldInstance,
     LateDue,
+    LoseResource,
+    MachineDue,
     OwnerDeadline,
     PauseInstance,
     Report,
@@ -42,9 +49,13 @@ from penstock.engine.events import (
     RetryDue,
     Settled,
     SkipInstance,
+    StepDone,
+    TendResource,
     Undelivered,
     Unsettled,
+    WentDown,
 )
+from penstock.engine.plan import RESOURCE
 from penstock.engine.views import (
     ActivateView,
     AdvanceView,
@@ -56,6 +67,8 @@ from penstock.engine.views import (
     InstanceView,
     Rules,
     SettledView,
+    TendView,
+    UsersView,
 )
 from penstock.model.times import Instant
 
@@ -69,6 +82,8 @@ View = (
     | FireView
     | InstanceView
     | SettledView
+    | TendView
+    | UsersView
 )
 
 # Each handler takes the view that belongs to its event; the pairing is the loader's to keep.
@@ -98,9 +113,38 @@ _HANDLERS: dict[type, Callable[[Any, Any, Instant, Rules], Decision]] = {
     RerunInstance: commands.rerun,
     FinishInstance: commands.finish,
     SkipInstance: commands.skip,
+    TendResource: resources.tend,
+    StepDone: steps.step_done,
+    MachineDue: steps.machine_due,
+    Heard: steps.heard,
+    CameUp: usage.came_up,
+    WentDown: usage.went_down,
+    LoseResource: usage.lose,
 }
+
+_OF_RESOURCES: dict[type, Callable[[Any, Any, Instant, Rules], Decision]] = {
+    Create: resources.create,
+    Await: resources.leave_alone,
+    Claim: steps.claim,
+    Undelivered: steps.undelivered,
+    Report: steps.report,
+    EndTask: resources.leave_alone,
+    OwnerDeadline: steps.lease_over,
+    RetryDue: resources.retry_due,
+    PauseInstance: resources.pause,
+    ResumeInstance: resources.resume,
+    HoldInstance: resources.leave_alone,
+    CancelInstance: resources.cancel,
+    RerunInstance: resources.rerun,
+    FinishInstance: resources.finish,
+    SkipInstance: resources.leave_alone,
+}
+"""What these mean to a resource, which has a life of its own."""
 
 
 def decide(view: View, event: Event, now: Instant, rules: Rules) -> Decision:
     """What to change, what to decide next, and what to answer; raises `ApiError` to refuse."""
-    return _HANDLERS[type(event)](view, event, now, rules)
+    handler = _HANDLERS[type(event)]
+    if isinstance(view, InstanceView | CreateView) and view.place.component.category == RESOURCE:
+        handler = _OF_RESOURCES.get(type(event), handler)
+    return handler(view, event, now, rules)

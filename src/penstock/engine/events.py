@@ -5,8 +5,11 @@ on snapshots of their own within the same transaction. So each step loads only w
 and the engine never asks for more in the middle of a thought.
 """
 
+from typing import Literal
+
 from msgspec import Struct
 
+from penstock.model.compute import Outcome
 from penstock.model.definition import Field
 from penstock.model.runtime import (
     Attempt,
@@ -20,6 +23,14 @@ from penstock.model.runtime import (
     Wait,
 )
 from penstock.model.times import Instant
+
+Loss = Literal["retry", "fail", "cancel", "hold"]
+"""What the loss of a resource means for those that use it.
+
+`retry`: what runs has failed and is tried again, what waits waits on. `fail`: what runs has failed
+for good. `cancel`: all are cancelled. `hold`: the pipeline is deactivated; what runs is cancelled
+and revived later, what waits waits on.
+"""
 
 
 class Activate(Struct, frozen=True):
@@ -186,6 +197,57 @@ class HoldInstance(Struct, frozen=True):
     instance: int
 
 
+class TendResource(Struct, frozen=True):
+    """Does the resource have to be there? Start it if somebody waits for nothing else, and shut it
+    down if nobody is left who uses it.
+    """
+
+    instance: int
+
+
+class StepDone(Struct, frozen=True):
+    """A step that was asked of a resource's provider has ended."""
+
+    task: TaskKey
+    outcome: Outcome
+
+
+class MachineDue(Struct, frozen=True):
+    """Something of a resource is due: its next step, or the end of one of its times."""
+
+    instance: int
+
+
+class Heard(Struct, frozen=True):
+    """A runner on the resource was heard."""
+
+    instance: int
+    hostname: str | None = None
+
+
+class CameUp(Struct, frozen=True):
+    """The resource is RUNNING: those that wait for it go on."""
+
+    instance: Instance
+
+
+class WentDown(Struct, frozen=True):
+    """The resource is RUNNING no more: what becomes of those that use it; see `LoseResource`."""
+
+    instance: int
+    loss: Loss
+    reason: str
+
+
+class LoseResource(Struct, frozen=True):
+    """What an instance runs on, or waits for, is gone, and why."""
+
+    instance: int
+    resource: str
+    loss: Loss
+    reason: str
+
+
 Event = (
     Activate
     | Deactivate
@@ -212,6 +274,13 @@ Event = (
     | FinishInstance
     | SkipInstance
     | HoldInstance
+    | TendResource
+    | StepDone
+    | MachineDue
+    | Heard
+    | CameUp
+    | WentDown
+    | LoseResource
 )
 
 

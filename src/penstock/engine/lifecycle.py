@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from penstock.engine.events import (
+    Await,
     Change,
     CheckPipeline,
     ClearTimer,
@@ -20,12 +21,13 @@ from penstock.engine.events import (
     Settled,
     UpdateAttempt,
     UpdateInstance,
+    UpdatePipeline,
 )
 from penstock.engine.objects import worker_group_of
 from penstock.engine.plan import ACTION, DATA_NODE, SYSTEM_ACCOUNT, SYSTEM_GROUP
 from penstock.engine.views import InstanceView, Place
 from penstock.model.errors import DefinitionError
-from penstock.model.runtime import Attempt, HistoryEvent, Instance, Timer
+from penstock.model.runtime import Attempt, HistoryEvent, Instance, Pipeline, Timer
 from penstock.model.status import (
     CANCELED,
     CASCADE_FAILED,
@@ -46,6 +48,9 @@ RUNNER_LOST = "Service_RunnerLost"
 EXPRESSION_ERROR = "Service_ExpressionError"
 INTERNAL_ERROR = "Service_InternalError"
 PRECONDITION_TIMEOUT = "Service_PreconditionTimeout"
+RESOURCE_FAILED = "Service_ResourceFailed"
+DEACTIVATED = "the pipeline was deactivated"
+"""Why what ran is cancelled then."""
 
 
 class Failure(Exception):
@@ -75,21 +80,48 @@ def end_instance(instance: Instance, status: Status, now: Instant, **changes: An
     return move(instance, status, ended_at=now, retry_at=None, unmet=0, **changes)
 
 
+def start_over(instance: Instance) -> Instance:
+    """An ended instance with a new set of tries, nothing of its end left on it."""
+    return move(
+        instance,
+        WAITING_ON_DEPENDENCIES,
+        unmet=0,
+        tries=0,
+        rerun=True,
+        revive=False,
+        retry_at=None,
+        ended_at=None,
+        cascade_on=None,
+        cancel_reason=None,
+        error_id=None,
+        error_message=None,
+        error_stack_trace=None,
+    )
+
+
+def revive_pipeline(pipeline: Pipeline) -> tuple[Change, ...]:
+    """What runs again makes a FINISHED pipeline run again."""
+    if pipeline.state != "FINISHED":
+        return ()
+    return (UpdatePipeline(replace(pipeline, state="SCHEDULED", finished_at=None)),)
+
+
 def ready(
     place: Place, instance: Instance, now: Instant, before: Attempt | None = None
 ) -> tuple[Instance, tuple[Change, ...], tuple[Event, ...]]:
     """What becomes of an instance that waits for nothing any more.
 
     Answers the instance (not yet among the changes, so a new one is inserted as it ends up), the
-    changes around it, and what follows. A data node is FINISHED at once. All else is offered to
-    its worker group, unless it is paused or the pipeline is not running: then it stays ready.
-    `before` is the attempt before the new one.
+    changes around it, and what follows. What is paused stays so. A data node is FINISHED at once;
+    all else is offered to its worker group, unless the pipeline does not run: then it stays ready.
+    Without its resource it waits for that again. `before` is the attempt before the new one; one
+    that was not taken yet is offered again.
     """
+    if place.row.paused:
+        return move(instance, PAUSED, unmet=0), (), ()
     if place.component.category == DATA_NODE:
         ended = end_instance(instance, FINISHED, now)
         return ended, (), (Settled(ended),)
-    if place.row.paused:
-        return move(instance, PAUSED, unmet=0), (), ()
     if not place.serving:
         return move(instance, WAITING_ON_DEPENDENCIES, unmet=0), (), ()
     try:
@@ -99,6 +131,12 @@ def ready(
             instance, FAILED, now, error_id=EXPRESSION_ERROR, error_message=str(error)
         )
         return failed, (record(failed, now, FAILED, str(error)),), (Settled(failed),)
+    if not place.equipped:
+        waiting = move(instance, WAITING_ON_DEPENDENCIES, unmet=0, retry_at=None)
+        return waiting, (), (Await(instance.key),)
+    if before is not None and before.status == WAITING_FOR_RUNNER:
+        again = UpdateAttempt(replace(before, offered=True, ready_at=now))
+        return move(instance, WAITING_FOR_RUNNER, unmet=0, retry_at=None), (again,), ()
     number = instance.attempts + 1
     offered = move(
         instance,
@@ -160,6 +198,11 @@ def put_back(view: InstanceView, attempt: Attempt, now: Instant, why: str) -> De
     place = view.place
     offered = not place.row.paused and place.serving
     status: Status = PAUSED if place.row.paused else WAITING_FOR_RUNNER
+    follow = come_to_rest(place)
+    if not place.equipped:
+        offered = False
+        status = PAUSED if place.row.paused else WAITING_ON_DEPENDENCIES
+        follow += (Await(view.instance.key),)
     again = replace(
         attempt,
         status=WAITING_FOR_RUNNER,
@@ -175,7 +218,7 @@ def put_back(view: InstanceView, attempt: Attempt, now: Instant, why: str) -> De
             ClearTimer("owner", view.instance.key),
             record(view.instance, now, WAITING_FOR_RUNNER, why, attempt.number),
         ),
-        come_to_rest(place),
+        follow,
     )
 
 

@@ -25,7 +25,7 @@ from penstock.language.resolve import ResolvedObject
 from penstock.language.scope import ObjectScope
 from penstock.model.definition import Field, PipelineObject
 from penstock.model.errors import DefinitionError
-from penstock.model.ids import attempt_id, instance_id
+from penstock.model.ids import attempt_id, instance_id, resource_group
 from penstock.model.runtime import Attempt, Instance
 from penstock.model.status import WAITING_FOR_RUNNER
 from penstock.model.times import Instant, format_instant
@@ -61,7 +61,18 @@ def ref_field(key: str, value: str) -> Field:
 
 
 def worker_group_of(plan: Plan, component: Component, instance: Instance) -> str:
-    """The worker group that the instance's tasks go to; it may be an expression."""
+    """The worker group that the instance's tasks go to; it may be an expression.
+
+    What runs on a resource has that resource's own. Raises `DefinitionError`.
+    """
+    if component.resource:
+        start = plan.resource_start(component, instance.start)
+        if start is None:
+            raise DefinitionError(
+                f"its resource {component.resource} has no interval that holds "
+                f"{format_instant(instance.start)}; give it a schedule that does"
+            )
+        return resource_group(plan.pipeline_id, component.resource, start)
     if not has_expression(component.worker_group):
         return component.worker_group
     if component.group_from:

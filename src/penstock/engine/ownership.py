@@ -15,7 +15,9 @@ from penstock.engine.events import (
     ClearTimer,
     Decision,
     EndTask,
+    Event,
     HastenTimer,
+    Heard,
     OwnerDeadline,
     Report,
     RetryDue,
@@ -31,6 +33,7 @@ from penstock.engine.lifecycle import (
     EXPRESSION_ERROR,
     INTERNAL_ERROR,
     PRECONDITION_TIMEOUT,
+    RESOURCE_FAILED,
     RUNNER_LOST,
     cancel_now,
     end_instance,
@@ -58,7 +61,7 @@ from penstock.model.status import (
 )
 from penstock.model.times import Instant
 
-_STOPPED = frozenset({None, ATTEMPT_TIMEOUT, PRECONDITION_TIMEOUT})
+_STOPPED = frozenset({None, ATTEMPT_TIMEOUT, PRECONDITION_TIMEOUT, RESOURCE_FAILED})
 """Errors of an attempt that the service itself has ended; its owner is told to stop."""
 
 
@@ -178,7 +181,13 @@ def report(view: InstanceView, event: Report, now: Instant, rules: Rules) -> Dec
         # The timer stands at the end of the acknowledgement's time, which is the later here.
         deadline = _deadline(view, reported, rules)
         changes += (HastenTimer(Timer("owner", view.instance.key, deadline)),)
-    return Decision(changes, answer=ReportTaskProgressAnswer(canceled=False))
+    return Decision(changes, _heard(view), ReportTaskProgressAnswer(canceled=False))
+
+
+def _heard(view: InstanceView) -> tuple[Event, ...]:
+    """Who reports a task that runs on a resource is a runner on that."""
+    resource = view.place.resource
+    return () if resource is None else (Heard(resource.key),)
 
 
 def _merge_fields(kept: str | None, new: tuple[Field, ...]) -> str | None:

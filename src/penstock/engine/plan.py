@@ -12,6 +12,7 @@ from penstock.model.times import Instant
 ACTIVITY = "activity"
 DATA_NODE = "data_node"
 ACTION = "action"
+RESOURCE = "resource"
 PRECONDITIONS = frozenset({"system_precondition", "user_precondition"})
 
 SYSTEM_ACCOUNT = ""
@@ -23,6 +24,12 @@ SERVICE_PREFIX = "@"
 SYSTEM_GROUP = SERVICE_PREFIX + "system"
 """The queue of the tasks that the server does itself."""
 
+
+RESOURCE_GROUP = SERVICE_PREFIX + "resources"
+"""The queue of the steps that resources ask of their providers."""
+
+RESOURCE_TYPES = frozenset({"Ec2Resource", "EmrCluster"})
+"""What can be run on, where the server has a provider for it."""
 
 SYSTEM_TYPES = frozenset(
     {
@@ -54,13 +61,27 @@ class Actions(Struct, frozen=True):
     on_late: tuple[Action, ...]
 
 
+class Terms(Struct, frozen=True):
+    """How long a resource may take to start, or be there at all (None: any time), and what failures
+    mean: `retries` whether what runs on it is tried again when it fails, `terminates` whether it
+    ends when an activity on it fails for good.
+    """
+
+    init_timeout_ms: int
+    terminate_after_ms: int | None
+    retries: bool
+    terminates: bool
+
+
 class Component(Struct, frozen=True):
     """A runnable component; times in milliseconds, the timeouts None for no limit.
 
-    `dependencies` are the components it waits for, its preconditions among them; `dependents`
-    those that wait for it; `nodes` are an activity's data nodes, `users` the activities that use a
-    data node. `constant_fields` are the fields that its instances show, where they are the same
-    for all.
+    `dependencies` are the components it waits for, its preconditions and its resource among them;
+    `dependents` those that wait for it; `nodes` are an activity's data nodes, `users` are the
+    activities that use a data node or a resource. `resource` is what its tasks run on, `resources`
+    are all that are needed as far as the activity has come: its own, and those of preconditions
+    around it; `terms` are a resource's. `constant_fields` are the fields that its instances show,
+    where they are the same for all.
 
     A precondition or an alarm is *attached*: it has one component for each object that refers to
     it (its `owner`), with the owner's intervals; `object_id` is what the definition calls it.
@@ -92,6 +113,9 @@ class Component(Struct, frozen=True):
     preconditions: tuple[str, ...] = ()
     precondition_timeout_ms: int | None = None
     late_after_ms: int | None = None
+    resource: str = ""
+    resources: tuple[str, ...] = ()
+    terms: Terms | None = None
     actions: Actions | None = None
 
 
@@ -141,14 +165,24 @@ class Plan(Struct, frozen=True):
         self, component: Component, start: Instant, end: Instant, target_id: str
     ) -> Needed | None:
         """The instances of a target that belong to an instance; None if there are none."""
-        target = self.components[target_id].schedule
+        found = self.components[target_id]
+        target = found.schedule
         if component.schedule is None or target is None:
             return Needed(target_id, start, start, 1)
+        if found.category == RESOURCE:
+            return _holding(target_id, target, start)
         span = tie(component.schedule, start, end, target)
         if span is None:
             return None
         last = span.first + span.count - 1
         return Needed(target_id, target.start(span.first), target.start(last), span.count)
+
+    def resource_start(self, component: Component, start: Instant) -> Instant | None:
+        """The start of the one instance of its resource that an instance runs on; None: of none."""
+        if not component.resource:
+            return None
+        found = self.range_of(component, start, start, component.resource)
+        return None if found is None else found.first
 
     def starts_in(self, needed: Needed) -> list[Instant]:
         """The starts of all instances that a range names, oldest first."""
@@ -157,3 +191,9 @@ class Plan(Struct, frozen=True):
             return [needed.first]
         first = schedule.index(needed.first)
         return [schedule.start(first + i) for i in range(needed.count)]
+
+
+def _holding(target: str, schedule: Schedule, moment: Instant) -> Needed | None:
+    """The one instance whose interval holds a moment, however short it is."""
+    k = schedule.index(moment)
+    return Needed(target, schedule.start(k), schedule.start(k), 1) if schedule.has(k) else None

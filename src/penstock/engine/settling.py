@@ -1,5 +1,7 @@
 """What an instance's end means for those that wait for it, its component, and the pipeline."""
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from penstock.engine.actions import set_off
@@ -17,19 +19,24 @@ from penstock.engine.events import (
     PutWait,
     RerunInstance,
     Settled,
+    TendResource,
     Unsettled,
     UpdateInstance,
     UpdatePipeline,
 )
-from penstock.engine.lifecycle import cascade_fail, make_ready, move
+from penstock.engine.lifecycle import DEACTIVATED, RESOURCE_FAILED, cascade_fail, make_ready, move
+from penstock.engine.plan import RESOURCE
 from penstock.engine.views import CheckView, Place, Rules, SettledView, Waiting
 from penstock.model.ids import instance_id
 from penstock.model.runtime import Instance
 from penstock.model.status import (
     CANCELED,
+    FAILED,
     FINISHED,
     SATISFIED,
+    SHUTTING_DOWN,
     SKIPPED,
+    UNDER_WAY,
     WAITING_ON_DEPENDENCIES,
 )
 from penstock.model.times import Instant
@@ -41,13 +48,15 @@ NOT_NEEDED = "the object that it belongs to has ended"
 def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> Decision:
     """An instance has ended: dependents go on or fail with it; its component makes room."""
     instance = event.instance
+    if view.place.component.category == RESOURCE:
+        return _resource_settled(view, instance)
     changes: list[Change] = [*_health(view, instance, now), *_timers(view.place, instance)]
     follow: list[Event] = [
         CancelInstance(condition.key, NOT_NEEDED) for condition in view.conditions
     ]
     for waiting in () if event.was_satisfied else view.waiting:
         if instance.status in SATISFIED:
-            decision = _meet(waiting, now)
+            decision = meet(waiting, now)
         else:
             decision = _hold_back(waiting, instance, now)
         changes.extend(decision.changes)
@@ -55,8 +64,33 @@ def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> De
     follow.extend(set_off(view.place.component, instance))
     if _has_backlog(view.place, now):
         follow.append(Advance(instance.pipeline, (instance.component,)))
+    follow.extend(_resource_less(view, instance))
     follow.append(CheckPipeline(instance.pipeline))
     return Decision(tuple(changes), tuple(follow))
+
+
+def _resource_settled(view: SettledView, instance: Instance) -> Decision:
+    """Those that use it have been told when it went down; somebody may want it again already."""
+    follow = (
+        *set_off(view.place.component, instance),
+        TendResource(instance.key),
+        CheckPipeline(instance.pipeline),
+    )
+    return Decision(_timers(view.place, instance), follow)
+
+
+def _resource_less(view: SettledView, instance: Instance) -> Iterable[Event]:
+    """The resource may have lost its last user, or be ended by a task that failed on it."""
+    place = view.place
+    if place.resource is None:
+        return
+    terms = place.plan.components[place.component.resource].terms
+    by_itself = instance.status == FAILED and instance.error_id != RESOURCE_FAILED
+    if terms is not None and terms.terminates and by_itself and place.resource.status in UNDER_WAY:
+        name = instance_id(instance.component, instance.start)
+        why = f"{name} has failed, and actionOnTaskFailure is terminate"
+        yield CancelInstance(place.resource.key, why)
+    yield TendResource(place.resource.key)
 
 
 def _health(view: SettledView, instance: Instance, now: Instant) -> tuple[Change, ...]:
@@ -101,7 +135,8 @@ def _has_backlog(place: Place, now: Instant) -> bool:
     return due_at(component, component.schedule, k) <= now
 
 
-def _meet(waiting: Waiting, now: Instant) -> Decision:
+def meet(waiting: Waiting, now: Instant) -> Decision:
+    """One thing less that an instance waits for; the last lets it go on."""
     wait = replace(waiting.wait, missing=waiting.wait.missing - 1)
     instance = waiting.view.instance
     if wait.missing:
@@ -109,10 +144,14 @@ def _meet(waiting: Waiting, now: Instant) -> Decision:
     if instance.unmet > 1:
         changes = (PutWait(wait), UpdateInstance(replace(instance, unmet=instance.unmet - 1)))
         conditions = waiting.view.place.component.preconditions
-        if wait.target in conditions or instance.unmet - 1 > len(conditions):
+        resource = waiting.view.place.component.resource
+        left = instance.unmet - 1
+        if left > len(conditions) + bool(resource) or (
+            wait.target in conditions and (left > 1 or not resource)
+        ):
             return Decision(changes)
         return Decision(changes, (Evaluate(instance.key),))
-    return make_ready(waiting.view.place, instance, now, waited=True)
+    return make_ready(waiting.view.place, instance, now, waited=True, before=waiting.view.attempt)
 
 
 def _hold_back(waiting: Waiting, failed: Instance, now: Instant) -> Decision:
@@ -143,6 +182,14 @@ def unsettled(view: SettledView, event: Unsettled, now: Instant, rules: Rules) -
 def check_pipeline(view: CheckView, event: CheckPipeline, now: Instant, rules: Rules) -> Decision:
     """FINISHED when nothing is left to come or to end; INACTIVE when a deactivation is complete."""
     pipeline = view.pipeline
+    if view.resources and not view.running:
+        return Decision(
+            follow=tuple(
+                CancelInstance(resource.key, DEACTIVATED, revive=True)
+                for resource in view.resources
+                if resource.status != SHUTTING_DOWN
+            )
+        )
     if pipeline.state == "DEACTIVATING" and not view.running:
         return Decision((UpdatePipeline(replace(pipeline, state="INACTIVE")),))
     if pipeline.state == "SCHEDULED" and not view.open and not view.unfinished:

@@ -5,6 +5,7 @@ from msgspec import Struct
 from penstock.engine.plan import ACTION, Component, Needed, Plan
 from penstock.engine.scopes import Node
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, Wait
+from penstock.model.status import RUNNING
 from penstock.model.times import MINUTE_MS, Instant
 
 
@@ -19,11 +20,15 @@ class Rules(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """Where an instance lives: its pipeline, the plan of its version, its component's row."""
+    """Where an instance lives: its pipeline, the plan of its version, its component's row.
+
+    `resource` is the instance that it runs on, if that is there already.
+    """
 
     pipeline: Pipeline
     plan: Plan
     row: ComponentRow
+    resource: Instance | None = None
 
     @property
     def component(self) -> Component:
@@ -40,6 +45,13 @@ class Place(Struct, frozen=True):
         if state == "SCHEDULED":
             return True
         return self.component.category == ACTION and state in {"DEACTIVATING", "INACTIVE"}
+
+    @property
+    def equipped(self) -> bool:
+        """Whether a task could run now, as far as its resource goes."""
+        if not self.component.resource:
+            return True
+        return self.resource is not None and self.resource.status == RUNNING
 
 
 class InstanceView(Struct, frozen=True):
@@ -79,12 +91,36 @@ class CreateView(Struct, frozen=True):
 
 
 class EvaluateView(Struct, frozen=True):
-    """An instance, the components it still waits for, and the preconditions that are there."""
+    """An instance, the components it still waits for, and the preconditions that are there.
+
+    The resource that it runs on, if it has one, is in its place.
+    """
 
     place: Place
     instance: Instance
     missing: tuple[str, ...]
     existing: dict[str, Instance]
+
+
+class TendView(Struct, frozen=True):
+    """A resource. `wanted`: some instance waits for nothing else; `needed`: some instance that uses
+    it is unfinished, or to come.
+    """
+
+    place: Place
+    instance: Instance
+    attempt: Attempt | None
+    wanted: bool
+    needed: bool
+
+
+class UsersView(Struct, frozen=True):
+    """A resource, the unfinished instances that use it, and those of them that wait for it."""
+
+    place: Place
+    instance: Instance
+    users: tuple[Instance, ...]
+    waiting: tuple["Waiting", ...]
 
 
 class FireView(Struct, frozen=True):
@@ -121,12 +157,16 @@ class AdvanceView(Struct, frozen=True):
 
 
 class CheckView(Struct, frozen=True):
-    """`open`: some schedule has an interval left; `unfinished`, `running`: some instance is."""
+    """`open`: some schedule has an interval left; `unfinished`, `running`: some instance is.
+
+    `resources` are those that a deactivation still has to shut down; `running` speaks of the rest.
+    """
 
     pipeline: Pipeline
     open: bool
     unfinished: bool
     running: bool
+    resources: tuple[Instance, ...] = ()
 
 
 class ActivateView(Struct, frozen=True):

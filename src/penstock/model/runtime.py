@@ -85,7 +85,9 @@ class Attempt(Struct, frozen=True):
 
     `generation` grows each time ownership is taken away, so an earlier holder's task id is stale.
     `offered` says whether the task stands in its worker group's queue, since `ready_at`. `fields`
-    is the JSON of the fields that the runner reported; of an alarm, of the texts it is to send.
+    is the JSON of the fields that the runner reported; of an alarm, of the texts it is to send; of
+    a resource, of its `model.compute.Machine`. What a resource's attempt offers, and acknowledges,
+    are the single steps of its life.
     """
 
     instance: int
@@ -120,7 +122,7 @@ class Wait(Struct, frozen=True):
     missing: int
 
 
-TimerKind = Literal["tick", "owner", "retry", "late", "condition", "purge"]
+TimerKind = Literal["tick", "owner", "retry", "late", "condition", "machine", "purge"]
 """`tick` and `purge` belong to a pipeline, the others to an instance (by key)."""
 
 

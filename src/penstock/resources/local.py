@@ -55,7 +55,7 @@ class LocalRunner:
 
 
 class LocalProvider:
-    """Starts runners on this host; see `provider.Provider`."""
+    """Starts runners on this host; see `provider.Starter`."""
 
     def __init__(self, grace_seconds: float = 10.0) -> None:
         self._grace_seconds = grace_seconds

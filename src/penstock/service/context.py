@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from penstock.clock import Clock
 from penstock.config import Settings
-from penstock.engine.plan import SYSTEM_TYPES
+from penstock.engine.plan import RESOURCE_TYPES, SYSTEM_TYPES
 from penstock.model.caller import Caller
 from penstock.model.errors import DatabaseUnavailable, PipelineDeleted, PipelineNotFound
 from penstock.model.runtime import Pipeline
@@ -34,6 +34,7 @@ class Context:
         clock: Clock,
         new_pipeline_id: Callable[[], str],
         system_types: frozenset[str] = SYSTEM_TYPES,
+        resource_types: frozenset[str] = RESOURCE_TYPES,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -46,6 +47,8 @@ class Context:
         self.new_pipeline_id = new_pipeline_id
         self.system_types = system_types
         """The system-managed preconditions and the alarms that somebody here can do."""
+        self.resource_types = resource_types
+        """The resources that there is a provider for."""
         self._spawned: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="penstock-read")
 

@@ -17,14 +17,16 @@ from penstock.engine.events import (
     ConditionDue,
     Event,
     LateDue,
+    MachineDue,
     OwnerDeadline,
     RetryDue,
 )
+from penstock.engine.plan import RESOURCE_GROUP
 from penstock.engine.views import Rules
 from penstock.model.api import PollForTaskAnswer
 from penstock.model.errors import ApiError, InternalServiceError
 from penstock.model.runtime import Timer
-from penstock.model.times import Instant
+from penstock.model.times import MINUTE_MS, Instant
 from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Delivery, Dispatcher
 from penstock.service.faults import log_fault
@@ -36,6 +38,7 @@ Command = Callable[[Unit], Any]
 
 TIMERS_PER_BATCH = 200
 PURGED_PER_STEP = 500
+PURGE_AGAIN_MS = MINUTE_MS
 
 
 class Outcome(Struct, frozen=True):
@@ -51,11 +54,17 @@ class Batch(Struct, frozen=True):
     transaction: Transaction
     outcomes: list[Outcome]
     deliveries: list[Delivery]
-    next_due: Instant | None
     passed_over: Mapping[Queue, Collection[int]] = MappingProxyType({})
     """Queues with polls that wait, and perhaps with tasks: of these pipelines, which other servers
     had their hands on.
     """
+    flushed: bool = True
+    """Whether the store has looked at all that was written; if not, the commit may refuse it."""
+
+    @property
+    def next_due(self) -> Instant | None:
+        """When the next timer is due, as of the commit."""
+        return self.transaction.next_due()
 
     def commit(self) -> None:
         """Make it durable; if that fails nothing of it has happened."""
@@ -97,16 +106,32 @@ class Core:
         have written anything. So the batch is run without; if one fails too late for that, all is
         undone and run again with savepoints. Commands must bear being run twice.
         """
-        try:
-            return self._execute(commands, locks, careful=False)
-        except TooLate:
-            return self._execute(commands, locks, careful=True)
+        return self._try(commands, locks, flushes=True)
 
     def complete(self, commands: Sequence[Command], locks: Collection[Lock]) -> Batch:
-        """Execute and commit."""
-        batch = self.execute(commands, locks)
-        batch.commit()
+        """Execute and commit.
+
+        What a store has kept back may travel with the commit, unless a poll was served: if it is
+        refused then, the batch is run again as in `execute`.
+        """
+        batch = self._try(commands, locks, flushes=False)
+        try:
+            batch.commit()
+        except StoreUnavailable:
+            raise
+        except Exception:
+            if batch.flushed:
+                raise
+            self._dispatcher.undo()
+            batch = self._execute(commands, locks, careful=True)
+            batch.commit()
         return batch
+
+    def _try(self, commands: Sequence[Command], locks: Collection[Lock], flushes: bool) -> Batch:
+        try:
+            return self._execute(commands, locks, careful=False, flushes=flushes)
+        except TooLate:
+            return self._execute(commands, locks, careful=True)
 
     def abandon(self) -> None:
         """The last batch did not become durable: polls that would have got a task end with nothing.
@@ -121,7 +146,11 @@ class Core:
         return self._dispatcher.awaits(queue)
 
     def _execute(
-        self, commands: Sequence[Command], locks: Collection[Lock], careful: bool
+        self,
+        commands: Sequence[Command],
+        locks: Collection[Lock],
+        careful: bool,
+        flushes: bool = True,
     ) -> Batch:
         transaction = self._store.begin(locks)
         self._dispatcher.begin()
@@ -130,14 +159,15 @@ class Core:
             unit = Unit(transaction, self._definitions, self._rules, now, careful)
             outcomes = [self._guarded(unit, command) for command in commands]
             unit.settle()
-            self._flush(transaction, careful)
+            flushes = flushes or unit.serves
+            if flushes:
+                self._flush(transaction, careful)
             # Polls leave the table of those that wait as they get their tasks: from here on there
             # is no running again.
             unit.careful = True
             deliveries = self._dispatcher.dispatch(unit)
-            next_due = transaction.next_due()
             passed_over = self._dispatcher.passed_over()
-            return Batch(transaction, outcomes, deliveries, next_due, passed_over)
+            return Batch(transaction, outcomes, deliveries, passed_over, flushes)
         except BaseException:
             self._dispatcher.undo()
             transaction.rollback()
@@ -187,10 +217,20 @@ def fire_timers(unit: Unit) -> None:
 
 def _fire(unit: Unit, timer: Timer) -> None:
     if timer.kind == "purge":
+        if _has_machines(unit, timer.subject):
+            # What is not stopped yet would be forgotten; its steps go on meanwhile.
+            unit.store.set_timer(Timer("purge", timer.subject, unit.now + PURGE_AGAIN_MS))
+            return
         if unit.store.purge(timer.subject, PURGED_PER_STEP):
             unit.store.set_timer(Timer("purge", timer.subject, unit.now))
         return
     unit.run(_EVENTS[timer.kind](timer.subject))
+
+
+def _has_machines(unit: Unit, pipeline: int) -> bool:
+    tasks = (unit.store.task(each.key) for each in unit.store.under_way(pipeline))
+    attempts = (task.attempt for task in tasks if task is not None)
+    return any(each is not None and each.worker_group == RESOURCE_GROUP for each in attempts)
 
 
 _EVENTS: dict[str, Callable[[int], Event]] = {
@@ -199,4 +239,5 @@ _EVENTS: dict[str, Callable[[int], Event]] = {
     "retry": RetryDue,
     "late": LateDue,
     "condition": ConditionDue,
+    "machine": MachineDue,
 }

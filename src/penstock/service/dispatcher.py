@@ -18,6 +18,7 @@ from penstock.model.ids import attempt_id
 from penstock.model.runtime import TaskKey
 from penstock.model.times import HOUR_MS, Instant
 from penstock.service.faults import log_fault
+from penstock.service.hearing import hear
 from penstock.service.load import view_of
 from penstock.service.task_ids import TaskIds
 from penstock.service.unit import Queue, TooLate, Unit
@@ -110,6 +111,7 @@ class Dispatcher:
         """A task at once, or None: then the poll has joined those that wait."""
         if poll.left:
             return PollForTaskAnswer()
+        hear(unit, *poll.queue, poll.hostname)
         # Where others wait, a task that this batch has offered is theirs.
         answer = self._claim(unit, poll) if poll.queue not in self._waiting else None
         if answer is None:

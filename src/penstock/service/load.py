@@ -7,6 +7,7 @@ from penstock.engine.decide import View
 from penstock.engine.events import (
     Advance,
     Await,
+    CameUp,
     CancelInstance,
     CheckPipeline,
     ConditionDue,
@@ -17,8 +18,11 @@ from penstock.engine.events import (
     Event,
     FinishInstance,
     Fire,
+    Heard,
     HoldInstance,
     LateDue,
+    LoseResource,
+    MachineDue,
     OwnerDeadline,
     PauseInstance,
     Report,
@@ -27,10 +31,21 @@ from penstock.engine.events import (
     RetryDue,
     Settled,
     SkipInstance,
+    StepDone,
+    TendResource,
     Undelivered,
     Unsettled,
+    WentDown,
 )
-from penstock.engine.plan import ACTION, DATA_NODE, PRECONDITIONS, Component, Needed, Plan
+from penstock.engine.plan import (
+    ACTION,
+    DATA_NODE,
+    PRECONDITIONS,
+    RESOURCE,
+    Component,
+    Needed,
+    Plan,
+)
 from penstock.engine.scopes import Node
 from penstock.engine.views import (
     AdvanceView,
@@ -43,12 +58,22 @@ from penstock.engine.views import (
     NeedState,
     Place,
     SettledView,
+    TendView,
+    UsersView,
     Waiting,
 )
 from penstock.model.errors import PipelineDeleted, TaskNotFound
 from penstock.model.ids import instance_id
 from penstock.model.runtime import ComponentRow, Instance, Pipeline
-from penstock.model.status import ENDED, FAILURES, RUNNING, WAITING_FOR_RUNNER
+from penstock.model.status import (
+    ENDED,
+    FAILURES,
+    RUNNING,
+    SHUTTING_DOWN,
+    UNDER_WAY,
+    WAITING_FOR_RUNNER,
+    WAITING_ON_DEPENDENCIES,
+)
 from penstock.model.times import Instant
 from penstock.service.rows import Rows
 from penstock.store.protocol import Reader, Task
@@ -63,7 +88,18 @@ def place_of(rows: Rows, instance: Instance) -> Place:
     """Where an instance lives, under the plan of its own version."""
     pipeline = rows.pipeline(instance.pipeline)
     plan = rows.plan(pipeline, instance.version)
-    return Place(pipeline, plan, rows.row(instance.pipeline, instance.component))
+    return _place(rows, pipeline, plan, instance.component, instance.start)
+
+
+def _place(rows: Rows, pipeline: Pipeline, plan: Plan, component: str, start: Instant) -> Place:
+    """Where a component's instance lives, with the resource's that it runs on."""
+    row = rows.row(pipeline.key, component)
+    begin = plan.resource_start(plan.components[component], start)
+    if begin is None:
+        return Place(pipeline, plan, row)
+    target = plan.components[component].resource
+    found = rows.store.task_by_name(pipeline.key, target, begin)
+    return Place(pipeline, plan, row, found.instance if found is not None else None)
 
 
 def view_of(rows: Rows, task: Task) -> InstanceView:
@@ -104,6 +140,12 @@ def _owned(rows: Rows, event: Report | EndTask | Undelivered) -> InstanceView:
     return view_of(rows, task)
 
 
+def _step(rows: Rows, event: StepDone) -> InstanceView | None:
+    """A step of a resource, which may well outlive its pipeline."""
+    task = rows.store.task(event.task.instance, event.task.attempt)
+    return view_of(rows, task) if task is not None else None
+
+
 def _instance(rows: Rows, event: Any) -> InstanceView | None:
     task = rows.store.task(event.instance)
     return view_of(rows, task) if task is not None else None
@@ -126,28 +168,33 @@ def _rerun(rows: Rows, event: RerunInstance) -> InstanceView | None:
     )
 
 
-def _settled(rows: Rows, event: Settled | Unsettled) -> SettledView:
+def _settled(rows: Rows, event: Settled | Unsettled | CameUp) -> SettledView:
     instance = event.instance
     pipeline = rows.pipeline(instance.pipeline)
     plan = rows.plan(pipeline, pipeline.version)
-    row = rows.row(instance.pipeline, instance.component)
     # References of what is active cannot be edited away, so the plan in force knows all dependents.
     component = plan.components[instance.component]
     awaited = component.dependents
-    waiters = (
-        rows.store.waits_for(instance.pipeline, instance.component, instance.start)
-        if awaited
-        else []
-    )
-    waiting = (
-        Waiting(waiter.wait, view_of(rows, Task(waiter.instance, None))) for waiter in waiters
-    )
+    waiting = _waiting(rows, instance) if awaited else ()
     conditions = _conditions(rows, component, instance).values()
     return SettledView(
-        Place(pipeline, plan, row),
-        tuple(waiting),
+        _place(rows, pipeline, plan, instance.component, instance.start),
+        waiting,
         tuple(each for each in conditions if each.status not in ENDED),
     )
+
+
+def _waiting(rows: Rows, target: Instance) -> tuple[Waiting, ...]:
+    """Those that wait for an instance. A task that nobody took before may be offered again."""
+    waiters = rows.store.waits_for(target.pipeline, target.component, target.start)
+    found: list[Waiting] = []
+    for waiter in waiters:
+        task: Task | None = Task(waiter.instance, None)
+        if waiter.instance.tries:
+            task = rows.store.task(waiter.instance.key)
+        if task is not None:
+            found.append(Waiting(waiter.wait, view_of(rows, task)))
+    return tuple(found)
 
 
 def _advance(rows: Rows, event: Advance) -> AdvanceView | None:
@@ -165,22 +212,22 @@ def _advance(rows: Rows, event: Advance) -> AdvanceView | None:
 
 
 def _neighbours(plan: Plan, components: tuple[str, ...]) -> set[str] | None:
-    """The components, their data nodes, and all users of those; None means all of the plan.
+    """The components, what they use, and all users of that; None means all of the plan.
 
-    An unused data node goes as far as the whole pipeline, so it needs to see all of it.
+    What nothing is known to use goes as far as the whole pipeline, so it needs to see all of it.
     """
     if not components or any(
-        c.users == () for c in plan.components.values() if c.category == DATA_NODE
+        c.users == () for c in plan.components.values() if c.category in {DATA_NODE, RESOURCE}
     ):
         return None
     names = set(components)
     for name in components:
         component = plan.components[name]
-        for node in (*component.nodes, name):
+        for node in (*component.nodes, *component.resources, name):
             names.add(node)
             names.update(plan.components[node].users)
     for name in list(names):
-        for node in plan.components[name].nodes:
+        for node in (*plan.components[name].nodes, *plan.components[name].resources):
             names.add(node)
             names.update(plan.components[node].users)
     return names
@@ -189,11 +236,10 @@ def _neighbours(plan: Plan, components: tuple[str, ...]) -> set[str] | None:
 def _create(rows: Rows, event: Create) -> CreateView | None:
     pipeline = rows.pipeline(event.pipeline)
     plan = rows.plan(pipeline, event.version)
-    place = Place(pipeline, plan, rows.row(event.pipeline, event.component))
-    if place.component.owner:
-        if rows.store.task_by_name(event.pipeline, event.component, event.start) is not None:
-            return None
-        return CreateView(place, (), rows.store.reserve_instance_key())
+    place = _place(rows, pipeline, plan, event.component, event.start)
+    named = (event.pipeline, event.component, event.start)
+    if place.component.owner and rows.store.task_by_name(*named) is not None:
+        return None
     states = _states(rows, pipeline, plan, place, event.start, event.end)
     return CreateView(place, states, rows.store.reserve_instance_key())
 
@@ -247,7 +293,7 @@ def _fire(rows: Rows, event: Fire) -> FireView | None:
     instance = node.instance
     pipeline = rows.pipeline(instance.pipeline)
     plan = rows.plan(pipeline, instance.version)
-    place = Place(pipeline, plan, rows.row(pipeline.key, event.alarm))
+    place = _place(rows, pipeline, plan, event.alarm, instance.start)
     about = Node(instance, node.attempt)
     found = rows.store.task_by_name(pipeline.key, event.alarm, instance.start)
     if found is None:
@@ -268,6 +314,8 @@ def need_state(rows: Rows, pipeline: Pipeline, plan: Plan, needed: Needed) -> Ne
     Intervals before the component's next one that have no instance were passed over by an
     activation's `startTimestamp`: nobody waits for those.
     """
+    if plan.components[needed.target].category == RESOURCE:
+        return _resource_state(rows, pipeline, needed)
     row: ComponentRow = rows.row(pipeline.key, needed.target)
     found = rows.store.range_state(pipeline.key, needed.target, needed.first, needed.last)
     missing = found.count - found.satisfied
@@ -284,15 +332,104 @@ def need_state(rows: Rows, pipeline: Pipeline, plan: Plan, needed: Needed) -> Ne
     )
 
 
+def _resource_state(rows: Rows, pipeline: Pipeline, needed: Needed) -> NeedState:
+    """A resource is met while it runs. One that a deactivation has ended comes back by itself."""
+    found = rows.store.task_by_name(pipeline.key, needed.target, needed.first)
+    if found is None:
+        return NeedState(needed, 1)
+    instance = found.instance
+    failed = instance.status in FAILURES and not instance.revive
+    return NeedState(
+        needed,
+        0 if instance.status == RUNNING else 1,
+        instance_id(needed.target, needed.first) if failed else None,
+    )
+
+
+def _tend(rows: Rows, event: TendResource) -> TendView | None:
+    task = rows.store.task(event.instance)
+    if task is None:
+        return None
+    place = place_of(rows, task.instance)
+    if place.pipeline.deleted_at is not None:
+        return TendView(place, task.instance, task.attempt, wanted=False, needed=False)
+    return TendView(
+        place,
+        task.instance,
+        task.attempt,
+        wanted=_is_wanted(rows, task.instance),
+        needed=_is_needed(rows, place.pipeline, task.instance),
+    )
+
+
+def _is_wanted(rows: Rows, resource: Instance) -> bool:
+    """Whether an instance waits for nothing but the resource, and would go on if it were there."""
+    waiters = rows.store.waits_for(resource.pipeline, resource.component, resource.start)
+    for wait, instance in ((each.wait, each.instance) for each in waiters):
+        last = instance.status == WAITING_ON_DEPENDENCIES and instance.unmet == 1 and wait.missing
+        if last and not _is_held(rows, place_of(rows, instance), instance):
+            return True
+    return False
+
+
+def _is_needed(rows: Rows, pipeline: Pipeline, resource: Instance) -> bool:
+    """Whether an instance that uses the resource is unfinished, or is still to come."""
+    plan = rows.plan(pipeline, pipeline.version)
+    users = [plan.components[name] for name in plan.components[resource.component].dependents]
+    return any(_uses(rows, pipeline, plan, user, resource) for user in users)
+
+
+def _uses(rows: Rows, pipeline: Pipeline, plan: Plan, user: Component, resource: Instance) -> bool:
+    if _users(rows, plan, user, resource):
+        return True
+    around = plan.components[user.owner] if user.owner else user
+    for owner in _users(rows, plan, user, resource, around.id) if user.owner else ():
+        # A precondition is made when its owner waits for nothing else.
+        if rows.store.task_by_name(pipeline.key, user.id, owner.start) is None:
+            return True
+    row = rows.row(pipeline.key, around.id)
+    if not row.open:
+        return False
+    next_on = plan.resource_start(user, row.next_start)
+    return next_on is not None and next_on <= resource.start
+
+
+def _users(
+    rows: Rows, plan: Plan, user: Component, resource: Instance, component: str = ""
+) -> list[Instance]:
+    """A component's (the user's own, unless another is named) unfinished ones on the resource."""
+    return [
+        each
+        for each in rows.store.unfinished(resource.pipeline, component or user.id)
+        if plan.resource_start(user, each.start) == resource.start
+    ]
+
+
+def _went_down(rows: Rows, event: WentDown) -> UsersView | None:
+    task = rows.store.task(event.instance)
+    if task is None:
+        return None
+    place, resource = place_of(rows, task.instance), task.instance
+    plan = rows.plan(place.pipeline, place.pipeline.version)
+    users = (plan.components[name] for name in plan.components[resource.component].dependents)
+    using = (each for user in users for each in _users(rows, plan, user, resource))
+    return UsersView(place, resource, tuple(using), _waiting(rows, resource))
+
+
 def _check(rows: Rows, event: CheckPipeline) -> CheckView | None:
     pipeline = rows.pipeline(event.pipeline)
     if pipeline.state not in {"SCHEDULED", "DEACTIVATING"}:
         return None
     key = event.pipeline
     unfinished = rows.store.has_unfinished(key)
-    running = pipeline.state == "DEACTIVATING" and rows.store.has_running(key)
     still_open = unfinished or rows.store.has_open_component(key)
-    return CheckView(pipeline, still_open, unfinished, running)
+    if pipeline.state == "SCHEDULED":
+        return CheckView(pipeline, still_open, unfinished, running=False)
+    components = rows.plan(pipeline, pipeline.version).components
+    under_way = rows.store.under_way(key)
+    resources = [i for i in under_way if components[i.component].category == RESOURCE]
+    running = len(under_way) > len(resources)
+    return CheckView(pipeline, still_open, unfinished, running, tuple(resources))
 
 
 def _deactivate(rows: Rows, event: Deactivate) -> DeactivateView:
@@ -307,7 +444,7 @@ def _deactivate(rows: Rows, event: Deactivate) -> DeactivateView:
     return DeactivateView(
         pipeline,
         tuple(i for i in unfinished if i.status == WAITING_FOR_RUNNER),
-        tuple(i for i in unfinished if i.status == RUNNING),
+        tuple(i for i in unfinished if i.status in UNDER_WAY - {SHUTTING_DOWN}),
     )
 
 
@@ -335,4 +472,11 @@ _LOADERS: dict[type, Callable[[Rows, Any], View | None]] = {
     Await: _await,
     CheckPipeline: _check,
     Deactivate: _deactivate,
+    TendResource: _tend,
+    StepDone: _step,
+    MachineDue: _instance,
+    Heard: _instance,
+    CameUp: _settled,
+    WentDown: _went_down,
+    LoseResource: _instance,
 }

@@ -8,10 +8,12 @@ from msgspec import Struct
 
 from penstock.model.api import PollForTaskAnswer, PollForTaskRequest, Request
 from penstock.model.caller import Caller
+from penstock.resources.provider import Provider
 from penstock.service.context import Context
 from penstock.service.listening import keep_listening
 from penstock.service.operations import OPERATIONS
 from penstock.service.operations.tasks import poll_for_task, take_back
+from penstock.service.steward import Steward
 from penstock.service.sweeping import keep_retention
 from penstock.service.system import Evaluator, SystemRunner
 from penstock.service.timekeeper import (
@@ -24,13 +26,21 @@ from penstock.service.timekeeper import (
 class PenstockService:
     """Implements `service.api.Service`; `start` and `stop` belong to the server's life.
 
-    `evaluators` do what the server does itself, by the type of the object.
+    `evaluators` do what the server does itself, by the type of the object; `providers` make what
+    it is run on, by the type of the resource.
     """
 
-    def __init__(self, context: Context, evaluators: Mapping[str, Evaluator] | None = None) -> None:
+    def __init__(
+        self,
+        context: Context,
+        evaluators: Mapping[str, Evaluator] | None = None,
+        providers: Mapping[str, Provider] | None = None,
+    ) -> None:
         self._context = context
         self._system = SystemRunner(context, evaluators or {})
+        self._steward = Steward(context, providers or {})
         self._tasks: list[asyncio.Task[None]] = []
+        self._serving: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to write and to keep time; what was due while the server was down is due now."""
@@ -47,13 +57,17 @@ class PenstockService:
         if context.settings.retention_ms:
             keeping = keep_retention(context)
             self._tasks.append(asyncio.create_task(keeping, name="retention"))
-        self._serving = asyncio.create_task(self._system.run(), name="system")
+        self._serving = [
+            asyncio.create_task(self._system.run(), name="system"),
+            asyncio.create_task(self._steward.run(), name="steward"),
+        ]
 
     async def stop(self) -> None:
         """Finish what was taken on, then stop; calls that come later are refused."""
-        self._serving.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._serving
+        for serving in self._serving:
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await serving
         self._context.writer.stop()
         writing, *others = self._tasks
         await writing

@@ -1,8 +1,8 @@
 """One transaction's worth of decisions: load, decide, save, and go on with what follows.
 
-Events that a decision names are decided at once, in order; two kinds wait for the end of the
-batch, because many commands ask for the same: making due instances (`Advance`) and looking whether
-a pipeline has finished (`CheckPipeline`).
+Events that a decision names are decided at once, in order; three kinds wait for the end of the
+batch, because many commands ask for the same: making due instances (`Advance`), looking whether a
+resource is needed (`TendResource`), and whether a pipeline has finished (`CheckPipeline`).
 """
 
 from collections import deque
@@ -25,6 +25,7 @@ from penstock.engine.events import (
     PutWait,
     Record,
     SetTimer,
+    TendResource,
     TouchAttempt,
     UpdateAttempt,
     UpdateInstance,
@@ -72,6 +73,12 @@ class Unit(Rows):
         """Queues that another server says have got one."""
         self._advances: dict[int, set[str] | None] = {}
         self._checks: dict[int, None] = {}
+        self._tends: dict[int, None] = {}
+
+    @property
+    def serves(self) -> bool:
+        """Whether there may be tasks for polls that wait."""
+        return bool(self.offered or self.announced)
 
     def attempt(self, work: Callable[[], Any]) -> Any:
         """Do something that may fail; if it does, nothing of it has been written.
@@ -100,7 +107,7 @@ class Unit(Rows):
         events: deque[Event] = deque((event,))
         while events:
             event = events.popleft()
-            if isinstance(event, Advance | CheckPipeline):
+            if isinstance(event, Advance | CheckPipeline | TendResource):
                 self._defer(event)
                 continue
             if view is None:
@@ -114,9 +121,11 @@ class Unit(Rows):
             first = first or decision
         return first.answer if first is not None else None
 
-    def _defer(self, event: Advance | CheckPipeline) -> None:
+    def _defer(self, event: Advance | CheckPipeline | TendResource) -> None:
         if isinstance(event, CheckPipeline):
             self._checks[event.pipeline] = None
+        elif isinstance(event, TendResource):
+            self._tends[event.instance] = None
         elif not event.components:
             self._advances[event.pipeline] = None
         else:
@@ -126,15 +135,18 @@ class Unit(Rows):
 
     def settle(self) -> None:
         """Decide what was left for the end of the batch; a fault in one pipeline stays its own."""
-        while self._advances or self._checks:
+        while self._advances or self._tends or self._checks:
             if self._advances:
                 pipeline, named = self._advances.popitem()
                 self._guarded(Advance(pipeline, tuple(sorted(named or ()))))
+            elif self._tends:
+                resource, _ = self._tends.popitem()
+                self._guarded(TendResource(resource))
             else:
                 pipeline, _ = self._checks.popitem()
                 self._guarded(CheckPipeline(pipeline))
 
-    def _guarded(self, event: Advance | CheckPipeline) -> None:
+    def _guarded(self, event: Advance | CheckPipeline | TendResource) -> None:
         try:
             self.attempt(lambda: self._decide_deferred(event))
         except (TooLate, StoreUnavailable):
@@ -144,9 +156,12 @@ class Unit(Rows):
             if isinstance(event, Advance):
                 again = Timer("tick", event.pipeline, self.now + AFTER_A_FAULT_MS)
                 self.store.hasten_timer(again)
+            if isinstance(event, TendResource):
+                again = Timer("machine", event.instance, self.now + AFTER_A_FAULT_MS)
+                self.store.hasten_timer(again)
             log_fault("deferred event failed", event_kind=type(event).__name__)
 
-    def _decide_deferred(self, event: Advance | CheckPipeline) -> None:
+    def _decide_deferred(self, event: Advance | CheckPipeline | TendResource) -> None:
         view = load(self, event)
         if view is None:
             return

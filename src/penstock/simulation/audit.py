@@ -10,6 +10,7 @@ from penstock.engine.intervals import Schedule
 from penstock.engine.plan import (
     ACTION,
     PRECONDITIONS,
+    RESOURCE,
     SYSTEM_ACCOUNT,
     SYSTEM_GROUP,
     Component,
@@ -150,8 +151,9 @@ def _waits(pipeline: _Pipeline, instance: Instance) -> Iterator[str]:
         yield "still has waits"
     plan = pipeline.plan_of(instance)
     for wait in waits:
+        met = {RUNNING} if plan.components[wait.target].category == RESOURCE else SATISFIED
         truth = sum(
-            pipeline.statuses.get((wait.target, start)) not in SATISFIED
+            pipeline.statuses.get((wait.target, start)) not in met
             for start in _expected(pipeline, plan, wait.target, wait.first, wait.last)
         )
         if truth != wait.missing:

@@ -51,8 +51,10 @@ def turning(plan: Plan, length_ms: int) -> Turning | None:
     """The turn of a plan; None if it has none, or too long a one for so long a time.
 
     Months have no common measure with days. Worker groups that are expressions could differ from
-    turn to turn.
+    turn to turn; and what is known of a machine holds times of its own.
     """
+    if any(component.terms is not None for component in plan.components.values()):
+        return None
     steps = [schedule.usual_ms for schedule in _schedules(plan)]
     known = [step for step in steps if step is not None]
     if not known or len(known) < len(steps):

@@ -92,8 +92,8 @@ class SqlTransaction(SqlReader):
     def has_unfinished(self, pipeline: int) -> bool:
         return bool(self._value("has_unfinished", {"pipeline": pipeline}))
 
-    def has_running(self, pipeline: int) -> bool:
-        return bool(self._value("has_running", {"pipeline": pipeline}))
+    def under_way(self, pipeline: int) -> list[Instance]:
+        return [Instance(*row) for row in self._all("under_way", {"pipeline": pipeline})]
 
     def active_runs(self, pipeline: int) -> int:
         return int(self._value("active_runs", {"pipeline": pipeline}))

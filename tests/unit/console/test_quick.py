@@ -49,7 +49,7 @@ def test_pages_go_by_their_indexes(
     assert indexes_of(connection, WATCHING[name]) == indexes
 
 
-@pytest.mark.parametrize("name", ["unfinished", "has_unfinished", "has_running", "active_runs"])
+@pytest.mark.parametrize("name", ["unfinished", "has_unfinished", "under_way", "active_runs"])
 def test_the_engines_questions_keep_to_what_is_unfinished(
     connection: sqlite3.Connection, name: str
 ) -> None:

@@ -1,6 +1,7 @@
 """Every event in every state: it moves legally, or is refused; it never trips over itself."""
 
 from itertools import product
+from typing import get_args
 
 import pytest
 from msgspec.structs import replace
@@ -17,9 +18,13 @@ from penstock.engine.events import (
     Evaluate,
     FinishInstance,
     Fire,
+    Heard,
     HoldInstance,
     InsertAttempt,
     LateDue,
+    LoseResource,
+    Loss,
+    MachineDue,
     OwnerDeadline,
     PauseInstance,
     Report,
@@ -28,13 +33,15 @@ from penstock.engine.events import (
     RetryDue,
     Settled,
     SkipInstance,
+    StepDone,
+    TendResource,
     Undelivered,
     Unsettled,
     UpdateAttempt,
     UpdateInstance,
 )
 from penstock.engine.lifecycle import Failure, move
-from penstock.engine.plan import Needed
+from penstock.engine.plan import RESOURCE_GROUP, Needed
 from penstock.engine.scopes import Node
 from penstock.engine.views import (
     CreateView,
@@ -45,15 +52,20 @@ from penstock.engine.views import (
     Place,
     Rules,
     SettledView,
+    TendView,
     Waiting,
 )
 from penstock.language.forms import from_cli
+from penstock.model.compute import Machine, Outcome, OutcomeKind, Step, machine_text
 from penstock.model.errors import ApiError
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, TaskKey, Wait
-from penstock.model.status import ENDED, TRANSITIONS
+from penstock.model.status import ENDED, TRANSITIONS, UNDER_WAY
 
 NOW = 1_700_006_400_000
 STATES = tuple(TRANSITIONS)
+OF_RESOURCES = UNDER_WAY - {"RUNNING"}
+TASK_STATES = tuple(each for each in STATES if each not in OF_RESOURCES)
+RESOURCE_STATES = tuple(each for each in STATES if each not in {"WAITING_FOR_RUNNER", "SKIPPED"})
 PLAN = compile_plan(
     from_cli(
         {
@@ -74,6 +86,13 @@ PLAN = compile_plan(
                     "type": "ShellCommandPrecondition",
                     "command": "true",
                     "preconditionTimeout": "1 hour",
+                },
+                {"id": "Host", "type": "Ec2Resource", "terminateAfter": "2 hours"},
+                {
+                    "id": "D",
+                    "type": "ShellCommandActivity",
+                    "command": "true",
+                    "runsOn": {"ref": "Host"},
                 },
                 {"id": "Bell", "type": "SnsAlarm", "topicArn": "t", "message": "#{node.@id}"},
             ]
@@ -141,7 +160,7 @@ def attempts(status: str) -> list[Attempt | None]:
 
 
 def views(component: str = "B"):
-    for status, state, paused in product(STATES, ("SCHEDULED", "DEACTIVATING"), (False, True)):
+    for status, state, paused in product(TASK_STATES, ("SCHEDULED", "DEACTIVATING"), (False, True)):
         for attempt, unmet, retry_at in product(attempts(status), (0, 1), (None, NOW + 1)):
             if (unmet or retry_at) and status not in {"WAITING_ON_DEPENDENCIES", "PAUSED"}:
                 continue
@@ -163,7 +182,8 @@ def check(before: Instance, decision) -> None:
             status = row.status
         elif isinstance(change, UpdateAttempt):
             attempt = change.row
-            assert not attempt.offered or attempt.status == "WAITING_FOR_RUNNER"
+            waits = attempt.status == "WAITING_FOR_RUNNER"
+            assert not attempt.offered or waits or attempt.worker_group == RESOURCE_GROUP
     if attempt is not None and status in ENDED and before.status not in ENDED:
         assert attempt.status in ENDED
 
@@ -186,6 +206,89 @@ def test_every_event_in_every_state(event, component):
         check(view.instance, decision)
         outcomes.add("decided")
     assert "decided" in outcomes or event == EndTask(TASK, "FALSE")
+
+
+STEPS: dict[str, tuple[Step, ...]] = {
+    "VALIDATING": ("check",),
+    "CREATING": ("create", "look"),
+    "ACTIVATING": ("look",),
+    "RUNNING": ("look", "restart"),
+    "SHUTTING_DOWN": ("create", "look", "restart", "stop"),
+}
+
+
+def machines(status: str) -> list[Attempt | None]:
+    """The latest tries that a resource in a state may have: idle, in the queue, in hand."""
+    row = Attempt(1, 1, 1, "", RESOURCE_GROUP, "VALIDATING", 0, offered=False)
+    ended = replace(row, status="FAILED", ended_at=1)
+    if status in ENDED or status in {"WAITING_ON_DEPENDENCIES", "PAUSED"}:
+        return [None, replace(ended, status=status) if status in ENDED else ended]
+    found: list[Attempt | None] = []
+    for step, handle, verdict in product(STEPS[status], (None, "h"), ("FAILED", "FINISHED")):
+        began = None if status == "VALIDATING" else NOW - 1
+        machine = Machine(step, NOW, began, handle, verdict=verdict)
+        alive = replace(row, status=status, fields=machine_text(machine), reported_at=1)
+        found += [alive, replace(alive, offered=True), replace(alive, acknowledged=True)]
+    return found
+
+
+def resources():
+    for status, state, paused in product(
+        RESOURCE_STATES, ("SCHEDULED", "DEACTIVATING"), (False, True)
+    ):
+        for attempt in machines(status):
+            found = instance(status, component="Host")
+            yield InstanceView(place(state, paused, "Host"), found, attempt)
+
+
+RESOURCE_EVENTS = (
+    *INSTANCE_EVENTS,
+    MachineDue(1),
+    Heard(1),
+    *(StepDone(TASK, Outcome(kind, "why")) for kind in get_args(OutcomeKind)),
+)
+
+
+@pytest.mark.parametrize("event", RESOURCE_EVENTS, ids=lambda event: type(event).__name__)
+def test_every_event_in_every_state_of_a_resource(event):
+    for view in resources():
+        if isinstance(event, Claim) and not (view.attempt is not None and view.attempt.offered):
+            continue
+        check(view.instance, decide(view, event, NOW, Rules()))
+
+
+@pytest.mark.parametrize("event", RESOURCE_EVENTS, ids=lambda event: type(event).__name__)
+def test_no_resource_ends_before_its_machine_is_stopped(event):
+    """Once creating has begun only the word that it has stopped ends it."""
+    stopped = isinstance(event, StepDone) and event.outcome.kind == "stopped"
+    for view in resources():
+        alive = view.instance.status in {"CREATING", "ACTIVATING", "RUNNING", "SHUTTING_DOWN"}
+        refused = isinstance(event, FinishInstance) and alive
+        claimed = isinstance(event, Claim) and not (view.attempt and view.attempt.offered)
+        if not alive or stopped or refused or claimed:
+            continue
+        for change in decide(view, event, NOW, Rules()).changes:
+            if isinstance(change, UpdateInstance):
+                assert change.row.status in UNDER_WAY
+
+
+@pytest.mark.parametrize(("wanted", "needed"), [(True, True), (False, True), (False, False)])
+def test_tending_a_resource_in_every_state(wanted, needed):
+    for view in resources():
+        seen = TendView(view.place, view.instance, view.attempt, wanted, needed)
+        decision = decide(seen, TendResource(1), NOW, Rules())
+        check(view.instance, decision)
+        made = [each for each in decision.changes if isinstance(each, InsertAttempt)]
+        idle = view.instance.status in {*ENDED, "WAITING_ON_DEPENDENCIES"}
+        serving = view.place.pipeline.state == "SCHEDULED" and not view.place.row.paused
+        again = TendResource(1) in decision.follow
+        assert (bool(made) or again) == (wanted and idle and serving)
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_the_loss_of_a_resource_in_every_state(loss):
+    for view in views("D"):
+        check(view.instance, decide(view, LoseResource(1, "@Host", loss, "why"), NOW, Rules()))
 
 
 def test_an_alarm_is_set_off_in_every_state():

@@ -88,7 +88,7 @@ def _prepare(
     first = pipeline.first_activated_at
     first = context.clock() if first is None else first
     plan = _compile(context, definition, pipeline, pipeline.version + 1, first)
-    _refuse_unsupported(plan, context.system_types)
+    _refuse_unsupported(plan, context.system_types, context.resource_types)
     return Prepared(plan, context.definitions.encode(definition), first)
 
 
@@ -103,8 +103,10 @@ def _refuse_errors(findings: Findings) -> None:
         raise InvalidRequest("Pipeline definition has errors: " + "; ".join(lines))
 
 
-def _refuse_unsupported(plan: Plan, system_types: frozenset[str]) -> None:
-    found = unsupported(plan, system_types)
+def _refuse_unsupported(
+    plan: Plan, system_types: frozenset[str], resource_types: frozenset[str]
+) -> None:
+    found = unsupported(plan, system_types, resource_types)
     if found:
         raise InvalidRequest("; ".join(found))
 

@@ -5,9 +5,9 @@ import json
 import msgspec
 from msgspec.structs import replace
 
-from penstock.engine.events import HoldInstance, UpdatePipeline
+from penstock.engine.events import CancelInstance, HoldInstance, UpdatePipeline
 from penstock.engine.objects import text_field
-from penstock.engine.plan import Plan
+from penstock.engine.plan import RESOURCE, Plan
 from penstock.model.api import (
     AddTagsRequest,
     CreatePipelineAnswer,
@@ -225,14 +225,18 @@ async def remove_tags(context: Context, caller: Caller, request: RemoveTagsReque
 async def delete_pipeline(context: Context, caller: Caller, request: DeletePipelineRequest) -> None:
     """Delete a pipeline: a tombstone stays, its history goes in small steps.
 
-    Nothing of it is offered from now on; runners learn of it by PipelineDeletedException.
+    Nothing of it is offered from now on; runners learn of it by PipelineDeletedException. Its
+    resources are shut down first, and the history goes when they are.
     """
 
     def delete(unit: Unit) -> None:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
+        components = unit.plan(pipeline, pipeline.version).components if pipeline.version else {}
         for instance in unit.store.unfinished(pipeline.key):
             if instance.status == WAITING_FOR_RUNNER:
                 unit.run(HoldInstance(instance.key))
+            elif components[instance.component].category == RESOURCE:
+                unit.run(CancelInstance(instance.key, "the pipeline was deleted"))
         gone = replace(pipeline, state="DELETED", deleted_at=unit.now)
         unit.save_change(UpdatePipeline(gone))
         unit.store.clear_timer("tick", pipeline.key)

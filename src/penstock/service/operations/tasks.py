@@ -18,6 +18,7 @@ from penstock.model.caller import Caller
 from penstock.model.errors import InvalidRequest
 from penstock.service.context import Context
 from penstock.service.dispatcher import Poll
+from penstock.service.hearing import hear, is_over, lock_for
 from penstock.service.unit import Unit
 from penstock.store.protocol import lock_of
 
@@ -63,7 +64,7 @@ async def poll_for_task(
 
     try:
         answer: PollForTaskAnswer | None = await context.writer.submit(
-            lambda unit: context.dispatcher.arrive(unit, poll)
+            lambda unit: context.dispatcher.arrive(unit, poll), *lock_for(request.worker_group)
         )
         if answer is not None:
             return answer
@@ -129,17 +130,20 @@ async def set_task_status(
 async def report_task_runner_heartbeat(
     context: Context, caller: Caller, request: ReportTaskRunnerHeartbeatRequest
 ) -> ReportTaskRunnerHeartbeatAnswer:
-    """Remember that a runner lives. `terminate` is for runners of managed resources."""
+    """Remember that a runner lives. `terminate`: it is on a resource that is being shut down."""
+    group = request.worker_group or ""
 
-    def remember(unit: Unit) -> None:
+    def remember(unit: Unit) -> bool:
         unit.store.put_heartbeat(
             caller.account_id,
             request.taskrunner_id,
-            request.worker_group or "",
+            group,
             request.hostname or "",
             unit.now,
         )
+        hear(unit, caller.account_id, group, request.hostname)
+        return is_over(unit, caller.account_id, group)
 
     runner = lock_of("heartbeat", caller.account_id, request.taskrunner_id)
-    await context.writer.submit(remember, runner)
-    return ReportTaskRunnerHeartbeatAnswer(terminate=False)
+    over: bool = await context.writer.submit(remember, runner, *lock_for(group))
+    return ReportTaskRunnerHeartbeatAnswer(terminate=over)

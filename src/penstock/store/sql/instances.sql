@@ -87,27 +87,35 @@ WHERE pipeline = :pipeline AND revive = 1 AND status = 'CANCELED'
 ORDER BY start, key;
 
 -- name: cascaded
--- What failed because of a failed instance (by its id).
+-- What failed, or was cancelled, because of a failed instance (by its id).
 SELECT * FROM instance
-WHERE pipeline = :pipeline AND cascade_on = :cascade_on AND status = 'CASCADE_FAILED'
+WHERE pipeline = :pipeline AND cascade_on = :cascade_on
+    AND status IN ('CASCADE_FAILED', 'CANCELED', 'FAILED')
 ORDER BY start, key;
 
 -- name: has_unfinished
 -- Whether any instance of the pipeline is unfinished.
 SELECT EXISTS (SELECT 1 FROM instance WHERE pipeline = :pipeline AND ended_at IS NULL);
 
--- name: has_running
--- Whether any task of the pipeline is in a runner's hands.
-SELECT EXISTS (
-    SELECT 1 FROM instance
-    WHERE pipeline = :pipeline AND ended_at IS NULL AND status = 'RUNNING'
-);
+-- name: under_way
+-- What is in a runner's hands, and the resources that are there or on their way.
+SELECT * FROM instance
+WHERE pipeline = :pipeline AND ended_at IS NULL
+    AND status IN ('RUNNING', 'VALIDATING', 'CREATING', 'ACTIVATING', 'SHUTTING_DOWN')
+ORDER BY start, key;
 
 -- name: active_runs
--- On-demand runs that can still move without help.
+-- On-demand runs that can still move, by themselves or when they are resumed.
 SELECT count(DISTINCT start) FROM instance
 WHERE pipeline = :pipeline AND ended_at IS NULL
-    AND (status IN ('WAITING_FOR_RUNNER', 'RUNNING') OR retry_at IS NOT NULL);
+    AND (
+        status IN (
+            'WAITING_FOR_RUNNER', 'RUNNING', 'VALIDATING', 'CREATING', 'ACTIVATING',
+            'SHUTTING_DOWN'
+        )
+        OR retry_at IS NOT NULL
+        OR status = 'PAUSED' AND unmet = 0
+    );
 
 -- name: insert_attempt
 -- Adds an attempt.

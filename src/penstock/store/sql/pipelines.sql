@@ -115,7 +115,8 @@ DELETE FROM wait WHERE waiter = :key;
 
 -- name: purge_instance_timers
 -- Removes an instance's timers.
-DELETE FROM timer WHERE subject = :key AND kind IN ('owner', 'retry', 'late', 'condition');
+DELETE FROM timer
+WHERE subject = :key AND kind IN ('owner', 'retry', 'late', 'condition', 'machine');
 
 -- name: purge_events
 -- Removes some history of a deleted pipeline.
