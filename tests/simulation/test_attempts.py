@@ -1,4 +1,7 @@
-"""Hand-over, acknowledgement, progress, retries, timeouts: one owner, every try counted."""
+"""Hand-over, acknowledgement, progress, retries, timeouts: one owner, every try counted.
+
+See docs/engine.md, "Tasks and their owners", "Trying again" and "What an instance waits for".
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Pause, resume, cancel: what people ask of components and instances."""
+"""Pause, resume, cancel: docs/engine.md, "What people can ask"."""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""What a failure does to those that depend on it, and how one goes on from there."""
+"""What a failure does to those that depend on it, and how one goes on from there.
+
+See docs/engine.md, "When something fails" and "What people can ask".
+"""
 
 import pytest
 

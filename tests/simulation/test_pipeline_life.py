@@ -1,4 +1,4 @@
-"""Deactivation, activation anew, edits, deletion."""
+"""Activation anew, edits, deletion: docs/engine.md, "Deactivation, and activating again"."""
 
 import pytest
 

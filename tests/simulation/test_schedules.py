@@ -1,4 +1,7 @@
-"""When instances are made: styles, ends, origins, ties, backfill."""
+"""When instances are made: styles, ends, origins, ties, backfill.
+
+See docs/engine.md, "Schedules", "Time zones", "On demand" and "Different periods, tied".
+"""
 
 from datetime import datetime
 
