@@ -472,6 +472,15 @@ def test_timers_fire_in_order_and_one_stands_per_subject(unit: Transaction):
     assert unit.next_due() == 25
 
 
+@pytest.mark.parametrize("asks", [False, True])
+def test_when_the_next_timer_is_due_is_known_after_the_commit_too(store: Store, asks: bool):
+    unit = store.begin()
+    assert not asks or unit.next_due() is None
+    unit.set_timer(Timer("tick", 1, 10))
+    unit.commit()
+    assert unit.next_due() == 10
+
+
 def test_instances_and_attempts_are_paged_by_name_and_number(unit: Transaction):
     names = [("A", 0), ("A", 10), ("B", 0), ("C", 5)]
     for key, (component, start) in enumerate(names, start=1):

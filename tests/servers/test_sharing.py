@@ -120,7 +120,9 @@ def test_a_poll_queues_up_for_a_pipeline_that_another_server_has(pair, database)
         (key,) = operator.execute("SELECT key FROM pipeline").fetchone()
         busy = store.begin([key])
         poll = in_background(pair.one, found)
-        waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+        waiting = (
+            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+        )
         eventually(lambda: operator.execute(waiting, [key]).fetchone(), "the server queues up")
         busy.rollback()
         poll.join(60)

@@ -326,16 +326,19 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
 
     def commit(self) -> None:
         """Make all of it durable."""
+        if self._due is None:
+            due, ended = self._session.ask_all([(STATEMENTS["next_due"], {}), ("COMMIT", None)])
+            self._due = due.fetchone()
+        else:
+            ended = self._session.ask("COMMIT")
         # After a failure, COMMIT succeeds and means ROLLBACK.
-        if self._session.ask("COMMIT").statusmessage != "COMMIT":
+        if ended.statusmessage != "COMMIT":
             raise StoreUnavailable("the database has undone what was written")
 
     def rollback(self) -> None:
         self._session.rollback()
 
     def flush(self) -> None:
-        # The question at a batch's end travels along; often nothing happens in between.
-        self.next_due()
         self._session.flush()
 
     def changes(self) -> int:

@@ -146,7 +146,9 @@ class Session:
             raise self._failure(error) from error
         return cursor
 
-    def ask_all(self, questions: Sequence[tuple[str, Parameters]]) -> list["psycopg.Cursor[Any]"]:
+    def ask_all(
+        self, questions: Sequence[tuple[str, Parameters | None]]
+    ) -> list["psycopg.Cursor[Any]"]:
         """As `ask`, for several at once."""
         try:
             cursors = [self.connection.cursor(binary=True) for _ in questions]

@@ -126,6 +126,8 @@ class SqliteTransaction(SqliteReader, SqlTransaction):
     def __init__(self, connection: sqlite3.Connection, recent: RecentRows) -> None:
         SqliteReader.__init__(self, connection)
         SqlTransaction.__init__(self, recent)
+        self._due: tuple[Instant | None] | None = None
+        """When the first timer was due at the commit."""
 
     def _do(self, statement: str, parameters: Mapping[str, object]) -> None:
         # A full disk ends the whole transaction, without a word: whatever came after it would be
@@ -147,8 +149,14 @@ class SqliteTransaction(SqliteReader, SqlTransaction):
     def reserve_instance_key(self) -> int:
         return int(self._value("reserve_instance_key", {}))
 
+    def next_due(self) -> Instant | None:
+        if self._due is None:
+            return super().next_due()
+        return self._due[0]
+
     def commit(self) -> None:
         try:
+            self._due = (super().next_due(),)
             self._connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(str(error)) from error
