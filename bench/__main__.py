@@ -18,6 +18,7 @@ from bench.history import measure_history
 from bench.language import measure_language
 from bench.machine import describe
 from bench.postgres import measure_postgres
+from bench.schedules import measure_backfill, measure_schedules
 from bench.throughput import measure_throughput
 
 PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
@@ -29,6 +30,8 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "f": measure_felt,
     "g": measure_language,
     "h": measure_postgres,
+    "i": measure_backfill,
+    "j": measure_schedules,
 }
 """`a` and `b` are measured by turns, so asking for one asks for both."""
 
@@ -74,7 +77,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="under two minutes, smaller numbers")
     parser.add_argument(
-        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to h"
+        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to j"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
     parser.add_argument(

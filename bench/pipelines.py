@@ -12,15 +12,21 @@ Objects = list[dict[str, Any]]
 def make_objects(worker_group: str, activities: Mapping[str, Iterable[str]]) -> Objects:
     """A definition of ShellCommandActivities that run `true`; each maps to what it depends on."""
     default = {"scheduleType": "ondemand", "workerGroup": worker_group, "maxActiveInstances": "5"}
-    objects = [_object("Default", default, ())]
+    objects = [describe("Default", default, ())]
     facts = {"type": "ShellCommandActivity", "command": "true"}
-    objects.extend(_object(name, facts, needs) for name, needs in activities.items())
+    objects.extend(
+        describe(name, facts, [("dependsOn", need) for need in needs])
+        for name, needs in activities.items()
+    )
     return objects
 
 
-def _object(name: str, facts: Mapping[str, str], needs: Iterable[str]) -> dict[str, Any]:
+def describe(
+    name: str, facts: Mapping[str, str], refs: Iterable[tuple[str, str]]
+) -> dict[str, Any]:
+    """An object of a definition, as the API takes it: its fields, and its references."""
     fields = [{"key": key, "stringValue": value} for key, value in facts.items()]
-    fields += [{"key": "dependsOn", "refValue": need} for need in needs]
+    fields += [{"key": key, "refValue": ref} for key, ref in refs]
     return {"id": name, "name": name, "fields": fields}
 
 
