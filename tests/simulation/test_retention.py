@@ -20,6 +20,7 @@ from penstock.service import retention
 from penstock.service.retention import Rehearsal, Removed
 from penstock.service.sweeping import Sweep, sweep_all
 from penstock.simulation.immediate import Crashed, run
+from penstock.simulation.machines import MachineRoom
 from penstock.simulation.runners import Runner
 from penstock.simulation.world import World
 from tests.simulation.random_worlds import (
@@ -45,6 +46,7 @@ from tests.simulation.scenes import (
     starts,
     state,
     statuses,
+    thing,
     wait,
 )
 
@@ -277,6 +279,43 @@ def test_an_instance_stays_as_long_as_its_alarm(world, steps):
     wait(world, hours=95 * 24)
     sweep(world)
     assert left(world, pipeline) == {"A": [2]}
+
+
+def test_a_machine_stays_as_long_as_what_has_run_on_it(world, steps):
+    # The audit knows nothing of machines.
+    world.watch = lambda world: None
+    pipeline = world.begin(
+        hourly(
+            schedule("4 hours", name="Long", occurrences="3"),
+            thing("M", "Ec2Resource", schedule=("Long",), maximumRetries="0"),
+            activity("A", runsOn=("M",)),
+            activity("B", "A", workerGroup="others"),
+            occurrences=9,
+        )
+    )
+    MachineRoom(world)
+    wait(world, hours=12)
+    assert set(statuses(world, pipeline, "A")) == {"FINISHED"}
+    others = Hand(world, "others")
+    for _ in range(3):
+        others.end(others.take())
+    wait(world, hours=100 * 24)
+    expected = rehearse(world, pipeline)
+    assert sweep(world) == expected
+    assert left(world, pipeline) == {
+        "A": [2, 3, 4, 5, 6, 7, 8],
+        "B": [2, 3, 4, 5, 6, 7],
+        "M": [0, 4, 8],
+    }
+    world.set_status(pipeline, "RERUN", name_of("A", 3))
+    wait(world, hours=1)
+    assert set(statuses(world, pipeline, "A")) == {"FINISHED"}
+    for _ in range(6):
+        others.end(others.take())
+    wait(world, hours=100 * 24)
+    assert sweep(world).instances == 12
+    assert left(world, pipeline) == {"A": [3, 8], "B": [8], "M": [0, 8]}
+    assert state(world, pipeline) == "FINISHED"
 
 
 def test_the_instance_that_health_speaks_of_stays(world):

@@ -206,12 +206,13 @@ class _Judge:
 
 def _users(plan: Plan, component: Component) -> list[str]:
     """The components that need it: those that wait for it or run on it, and alarms about it or its
-    preconditions. Those that use a data node wait for it, or it for them.
+    preconditions. In place of a precondition stands its owner, with which it goes.
     """
-    runs_on_it = component.users if component.category != DATA_NODE else ()
     told_of = {component.id, *component.preconditions}
     alarms = [c.id for c in plan.components.values() if c.category == ACTION and c.owner in told_of]
-    return list(dict.fromkeys((*component.dependents, *runs_on_it, *alarms)))
+    waiting = (plan.components[name] for name in component.dependents)
+    names = (each.owner if each.category in PRECONDITIONS else each.id for each in waiting)
+    return list(dict.fromkeys((*names, *alarms)))
 
 
 def _spared(store: Reader, pipeline: int, component: Component) -> frozenset[Instant]:

@@ -37,10 +37,12 @@ DELETE FROM wait WHERE waiter = ANY(CAST(:keys AS BIGINT[]));
 -- Removes the timers of some instances.
 -- sqlite:
 DELETE FROM timer
-WHERE kind IN ('owner', 'retry', 'late', 'condition') AND subject IN (SELECT value FROM json_each(:keys));
+WHERE kind IN ('owner', 'retry', 'late', 'condition', 'machine')
+    AND subject IN (SELECT value FROM json_each(:keys));
 -- postgres:
 DELETE FROM timer
-WHERE kind IN ('owner', 'retry', 'late', 'condition') AND subject = ANY(CAST(:keys AS BIGINT[]));
+WHERE kind IN ('owner', 'retry', 'late', 'condition', 'machine')
+    AND subject = ANY(CAST(:keys AS BIGINT[]));
 
 -- name: prune_events
 -- Removes the history of some instances.
