@@ -169,6 +169,35 @@ def test_a_pipeline_that_somebody_keeps_locked(own_cluster, tmp_path):
         caller.call("AddTags", tags)
 
 
+def describing(pipeline: str, text: str) -> dict[str, Any]:
+    """A PutPipelineDefinition of one object."""
+    fields = [{"key": "description", "stringValue": text}]
+    objects = [{"id": "A", "name": "A", "fields": fields}]
+    return {"pipelineId": pipeline, "pipelineObjects": objects}
+
+
+FULL = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON definition EXECUTE FUNCTION no_room();
+"""
+
+
+@pytest.mark.slow
+def test_a_postgresql_whose_disk_is_full(own_cluster, tmp_path):
+    """Nothing of the batch is kept: neither the definition nor what is written beside it."""
+    name = own_cluster.create()
+    with server_on(own_cluster.url(name), tmp_path / "data") as (_, caller):
+        pipeline = made(caller, "before")
+        with own_cluster.connect(name) as operator:
+            operator.execute(FULL)
+            before = operator.execute("SELECT * FROM pipeline, event").fetchall()
+            refused(lambda: caller.call("PutPipelineDefinition", describing(pipeline, "text")))
+            assert operator.execute("SELECT * FROM pipeline, event").fetchall() == before
+            operator.execute("DROP TRIGGER full_disk ON definition")
+        caller.call("PutPipelineDefinition", describing(pipeline, "text"))
+
+
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[tuple[Embedded, Client]]:
     """A server on SQLite in this process, so that its store can be tampered with."""
@@ -212,11 +241,7 @@ def test_a_full_disk_leaves_nothing_half_done(embedded):
     writer = writer_of(server)
     (pages,) = writer.execute("PRAGMA page_count").fetchone()
     writer.execute(f"PRAGMA max_page_count = {pages}")
-    big = [{"key": "description", "stringValue": "".join(map(chr, range(0x4E00, 0x9000)))}]
-    definition = {
-        "pipelineId": pipeline,
-        "pipelineObjects": [{"id": "A", "name": "A", "fields": big}],
-    }
+    definition = describing(pipeline, "".join(map(chr, range(0x4E00, 0x9000))))
     refused(lambda: caller.call("PutPipelineDefinition", definition))
     writer.execute("PRAGMA max_page_count = 1000000000")
     works_again(caller, "after")
