@@ -593,6 +593,8 @@ def test_what_the_console_asks(unit: Transaction):
         unit.put_component(ComponentRow(1, component, 0, True))
     assert unit.latest_run(1) == 50
     assert unit.latest_run(2) is None
+    completed = [unit.latest_completed_run(1, component) for component in "ABC"]
+    assert completed == [30, None, None]
     assert unit.recent_starts(1, 3) == [50, 40, 30]
     assert unit.recent_starts(1, 9) == [50, 40, 30, 20, 10]
     assert [each.start for each in unit.latest_of_component(1, "A", 2)] == [50, 40]

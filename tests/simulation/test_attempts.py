@@ -325,7 +325,7 @@ def test_health_follows_the_last_ended_instance(world):
         shown = world.describe(pipeline, "A")
         seen.append(shown.string("@healthStatus"))
         assert world.describe_pipeline(pipeline)["@healthStatus"] == seen[-1]
-        assert shown.ref("@healthStatusFromInstanceId") == name_of("A", len(seen) - 1)
+        assert shown.string("@healthStatusFromInstanceId") == name_of("A", len(seen) - 1)
         wait(world, hours=1)
     assert seen == ["HEALTHY", "ERROR", "HEALTHY"]
     assert instance(world, pipeline, "A", 1).status == "FAILED"

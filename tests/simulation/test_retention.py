@@ -328,7 +328,7 @@ def test_the_instance_that_health_speaks_of_stays(world):
     assert left(world, pipeline) == {"A": [1, 3]}
     component = world.describe(pipeline, "A")
     assert component.string("@healthStatus") == "HEALTHY"
-    assert component.ref("@healthStatusFromInstanceId") == name_of("A", 1)
+    assert component.string("@healthStatusFromInstanceId") == name_of("A", 1)
     assert world.describe(pipeline, name_of("A", 1)).string("@status") == "FINISHED"
 
 

@@ -4,8 +4,9 @@ Secrets are masked in all of them; see `masking`.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
+from penstock.engine.conditions import SOONEST_MS
 from penstock.engine.objects import (
     attempt_object,
     component_object,
@@ -13,7 +14,7 @@ from penstock.engine.objects import (
     ref_field,
     text_field,
 )
-from penstock.engine.plan import ACTION, DATA_NODE, Plan
+from penstock.engine.plan import ACTION, DATA_NODE, Component, Plan
 from penstock.language.expressions import Value, evaluate, has_expression, to_text
 from penstock.language.scope import ObjectScope
 from penstock.model.definition import Field, PipelineObject
@@ -25,6 +26,9 @@ from penstock.model.times import Instant, format_instant
 from penstock.service.load import node_of
 from penstock.service.masking import Masker
 from penstock.store.protocol import Reader
+
+MOST_NAMES = 100
+"""How many instances a field that names others has at most."""
 
 
 def show_component(
@@ -50,7 +54,12 @@ def show_component(
         fields.append(text_field("@version", str(pipeline.version)))
     if rows:
         fields += _component_state(store, pipeline, rows, _is_over(store, pipeline, plan, names))
-    own = masker.fields(shown.fields, plan.resolved.objects[object_id])
+        if not plan.components[names[0]].owner:
+            fields += _component_runs(store, pipeline, rows[0])
+    written = plan.resolved.objects[object_id]
+    if written.type == "Schedule":
+        fields += _times({"@firstActivationTime": pipeline.first_activated_at})
+    own = masker.fields(shown.fields, written)
     return PipelineObject(shown.id, shown.name, (*fields, *own))
 
 
@@ -77,14 +86,33 @@ def _component_state(
         text_field("@status", "PAUSED" if paused else "FINISHED" if over else "SCHEDULED"),
         *(ref_field("@activeInstances", instance_id(i.component, i.start)) for i in unfinished),
     ]
-    if row.open and row.next_start:
-        fields.append(text_field("@nextRunTime", format_instant(row.next_start)))
     if row.health is not None and row.health_start is not None:
         fields.append(text_field("@healthStatus", row.health))
         name = instance_id(row.id, row.health_start)
-        fields.append(ref_field("@healthStatusFromInstanceId", name))
+        # A text, though it names an object: stock scripts read it as one.
+        fields.append(text_field("@healthStatusFromInstanceId", name))
         fields.append(text_field("@healthStatusUpdatedTime", format_instant(row.health_at or 0)))
     return fields
+
+
+def _component_runs(store: Reader, pipeline: Pipeline, row: ComponentRow) -> Iterable[Field]:
+    """The runs of an activity, a data node or a resource, by the starts of their intervals."""
+    latest = store.latest_of_component(pipeline.key, row.id, 1)
+    return _times(
+        {
+            "@latestRunTime": latest[0].start if latest else None,
+            "@latestCompletedRunTime": store.latest_completed_run(pipeline.key, row.id),
+            "@nextRunTime": row.next_start if row.open and row.next_start else None,
+            "@lastDeactivatedTime": pipeline.last_deactivated_at,
+        }
+    )
+
+
+def _times(found: Mapping[str, Instant | None]) -> Iterable[Field]:
+    """Those that are known."""
+    for key, instant in found.items():
+        if instant is not None:
+            yield text_field(key, format_instant(instant))
 
 
 def show_instance(
@@ -106,11 +134,14 @@ def show_instance(
         name = attempt_id(instance.component, instance.start, attempt.number)
         extra.append(ref_field("@headAttempt", name))
         extra += _attempt_reports(plan, instance, attempt)
+        extra += _asked(component, instance, attempt)
     if instance.retry_at is not None:
         extra.append(text_field("@nextRetryTime", format_instant(instance.retry_at)))
     if instance.status in {WAITING_ON_DEPENDENCIES, "PAUSED"}:
         extra += [ref_field("@waitingOn", name) for name in waiting_on(store, plan, instance)]
     extra += _log_location(plan, instance)
+    if component.category == DATA_NODE:
+        extra += _neighbours(store, plan, instance)
     node = node_of(store, component, instance)
     shown = _evaluate_if_possible(
         lambda wish: instance_object(plan, instance, attempt, extra, wish, node), evaluated
@@ -128,7 +159,8 @@ def show_attempt(
     masker: Masker,
 ) -> PipelineObject:
     """An attempt: state, who has it, what its runner reported, then its evaluated fields."""
-    extra = _attempt_reports(plan, instance, attempt)
+    component = plan.components[instance.component]
+    extra = [*_attempt_reports(plan, instance, attempt), *_asked(component, instance, attempt)]
     optional = {
         "hostname": attempt.hostname,
         "cancellationReason": attempt.cancel_reason,
@@ -139,7 +171,7 @@ def show_attempt(
         "reportProgressTime": _time(attempt.reported_at),
     }
     extra += [text_field(key, value) for key, value in optional.items() if value]
-    node = node_of(store, plan.components[instance.component], instance)
+    node = node_of(store, component, instance)
     shown = _evaluate_if_possible(
         lambda wish: attempt_object(
             plan, instance, attempt, extra=extra, evaluated=wish, node=node
@@ -148,6 +180,44 @@ def show_attempt(
     )
     written = plan.written(instance.component)
     return PipelineObject(shown.id, shown.name, tuple(masker.fields(shown.fields, written)))
+
+
+def _asked(component: Component, instance: Instance, attempt: Attempt) -> Iterable[Field]:
+    """How often a system-managed precondition was asked in this attempt, and when last."""
+    if component.category != "system_precondition":
+        return
+    times = attempt.generation + (attempt.handed_at is not None)
+    yield text_field("currentRetryCount", str(times))
+    last = attempt.handed_at
+    if last is None and instance.retry_at is not None:
+        # What was said FALSE to is asked again so much later.
+        last = instance.retry_at - max(component.retry_delay_ms, SOONEST_MS)
+    if last is not None and times:
+        yield text_field("lastRetryTime", format_instant(last))
+
+
+def _neighbours(store: Reader, plan: Plan, instance: Instance) -> list[Field]:
+    """A data node's producers as its `input`, its consumers as its `output`; 100 of each component at most.
+
+    Those that are not there yet are left out.
+    """
+    own = plan.components[instance.component]
+    consumers = [user for user in own.users if user not in own.producers]
+    named = [("input", each) for each in sorted(own.producers)]
+    named += [("output", each) for each in consumers]
+    return [
+        ref_field(key, instance_id(component, start))
+        for key, component in named
+        for start in _tied(plan, instance, component)
+        if store.task_by_name(instance.pipeline, component, start) is not None
+    ]
+
+
+def _tied(plan: Plan, instance: Instance, component: str) -> list[Instant]:
+    """The starts of a component's instances that belong to one of another."""
+    own = plan.components[instance.component]
+    needed = plan.range_of(own, instance.start, instance.end, component)
+    return plan.starts_in(needed)[:MOST_NAMES] if needed is not None else []
 
 
 def _evaluate_if_possible(
@@ -195,7 +265,7 @@ def waiting_on(store: Reader, plan: Plan, instance: Instance) -> list[str]:
             task = store.task_by_name(instance.pipeline, wait.target, start)
             if task is None or task.instance.status not in {"FINISHED", "SKIPPED"}:
                 names.append(instance_id(wait.target, start))
-            if len(names) == 100:
+            if len(names) == MOST_NAMES:
                 return names
     return names
 

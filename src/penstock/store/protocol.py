@@ -147,6 +147,10 @@ class Reader(Protocol):
         """The latest interval start of all instances."""
         ...
 
+    def latest_completed_run(self, pipeline: int, component: str) -> Instant | None:
+        """The latest interval start of a component's instances that are FINISHED."""
+        ...
+
     def pipelines_before(self, account_id: str, before: int, limit: int) -> list[Pipeline]:
         """A page of an account's living pipelines, the newest (greatest key) first."""
         ...

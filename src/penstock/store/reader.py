@@ -161,6 +161,11 @@ class SqlReader(ABC):
         latest: Instant | None = self._value("latest_run", {"pipeline": pipeline})
         return latest
 
+    def latest_completed_run(self, pipeline: int, component: str) -> Instant | None:
+        parameters = {"pipeline": pipeline, "component": component}
+        latest: Instant | None = self._value("latest_completed_run", parameters)
+        return latest
+
     def pipelines_before(self, account_id: str, before: int, limit: int) -> list[Pipeline]:
         parameters = {"account_id": account_id, "before": before, "limit": limit}
         rows = self._all("pipelines_before", parameters)

@@ -278,3 +278,10 @@ SELECT max((
     WHERE instance.pipeline = component.pipeline AND instance.component = component.id
 )) FROM component
 WHERE component.pipeline = :pipeline;
+
+-- name: latest_completed_run
+-- The latest interval start of a component's finished instances.
+SELECT start FROM instance
+WHERE pipeline = :pipeline AND component = :component AND status = 'FINISHED'
+ORDER BY start DESC
+LIMIT 1;
