@@ -596,3 +596,32 @@ def test_how_preconditions_are_described(world):
 def test_an_id_that_an_attached_one_would_have_is_refused(world):
     with pytest.raises(InvalidRequest, match="another object is called so"):
         world.begin(on_demand(activity("A", precondition=("P",)), condition("P"), activity("P@A")))
+
+
+@pytest.mark.parametrize("first", ["resumed", "reached"])
+def test_a_paused_precondition_that_is_told_to_run_again_too_early_stays_paused(world, first):
+    """It is held, because its owner waits for something else; and paused all the same."""
+    pipeline = world.begin(
+        on_demand(
+            activity("A", output=("N",)),
+            node("N", precondition=("P",)),
+            condition("P", maximumRetries="0"),
+        )
+    )
+    hand = Hand(world)
+    step(hand, "A")
+    step(hand, "P@N", "FAILED")
+    world.set_status(pipeline, "RERUN", name_of("A"))
+    world.set_status(pipeline, "PAUSE", "P")
+    world.set_status(pipeline, "RERUN", name_of("P@N"))
+    assert by_name(world, pipeline)["P@N"] == "PAUSED"
+    if first == "resumed":
+        world.set_status(pipeline, "RESUME", "P")
+        assert by_name(world, pipeline)["P@N"] == "WAITING_ON_DEPENDENCIES"
+        step(hand, "A")
+    else:
+        step(hand, "A")
+        assert by_name(world, pipeline)["P@N"] == "PAUSED"
+        world.set_status(pipeline, "RESUME", "P")
+    step(hand, "P@N")
+    assert state(world, pipeline) == "FINISHED"

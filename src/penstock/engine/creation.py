@@ -205,7 +205,8 @@ def await_anew(view: CreateView, event: Await, now: Instant, rules: Rules) -> De
     if instance.retry_at is not None and instance.retry_at > now:
         return Decision()
     if view.held:
-        return Decision()
+        paused = move(instance, PAUSED if view.place.row.paused else instance.status)
+        return Decision((UpdateInstance(paused),) if paused != instance else ())
     after, changes, follow = _begin_to_wait(view, instance, now, event.fresh)
     return Decision((DropWaits(instance.key), UpdateInstance(after), *changes), follow)
 
