@@ -197,9 +197,9 @@ def _asked(component: Component, instance: Instance, attempt: Attempt) -> Iterab
 
 
 def _neighbours(store: Reader, plan: Plan, instance: Instance) -> list[Field]:
-    """A data node's producers as its `input`, its consumers as its `output`; 100 of each component at most.
+    """A data node's producers as its `input`, its consumers as its `output`.
 
-    Those that are not there yet are left out.
+    At most 100 of each component; those that are not there yet are left out.
     """
     own = plan.components[instance.component]
     consumers = [user for user in own.users if user not in own.producers]
