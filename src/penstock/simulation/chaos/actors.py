@@ -57,7 +57,7 @@ def _manner(random: Random, is_condition: bool) -> Manner:
     if chance < 0.14:
         return Manner(starts_after_ms=random.choice((1, 3)) * MINUTE_MS)
     end: str | None = "FINISHED"
-    if chance < 0.22:
+    if chance < 0.16:
         end = None
     elif chance < 0.45:
         end = "FAILED"
@@ -183,14 +183,14 @@ def _command(life: Life, caller: Caller, pipeline: str) -> Call:
     random = life.random
     chance = random.random()
     request: Request
-    if chance < 0.22:
+    if chance < 0.16:
         start_at = life.now - random.randint(-1, 4) * HOUR_MS if random.random() < 0.4 else None
         request = ActivatePipelineRequest(pipeline, (), start_at)
         return Call("ActivatePipeline", caller, request)
-    if chance < 0.36:
+    if chance < 0.3:
         request = DeactivatePipelineRequest(pipeline, random.random() < 0.5)
         return Call("DeactivatePipeline", caller, request)
-    if chance < 0.37:
+    if chance < 0.31:
         return Call("DeletePipeline", caller, DeletePipelineRequest(pipeline))
     return Call("SetStatus", caller, _set_status(life, pipeline))
 

@@ -15,8 +15,11 @@ from penstock.simulation.chaos.book import (
     start_of_activation,
 )
 from penstock.simulation.chaos.database import Rows
+from penstock.simulation.chaos.deeds import OF_INSTANCES as DEEDS_OF_INSTANCES
+from penstock.simulation.chaos.deeds import OF_PIPELINES as DEEDS
+from penstock.simulation.chaos.deeds import Between
 from penstock.simulation.chaos.ledger import Ledger, is_refused
-from penstock.simulation.chaos.life import Step
+from penstock.simulation.chaos.life import Fire, Step
 from penstock.simulation.chaos.rules import OF_INSTANCES, OF_PIPELINES
 
 Faults = Iterator[str]
@@ -41,12 +44,16 @@ class ReferenceAuditor:
         self.latest = max(self.latest, step.now)
         self._enact(after)
         scenes = self.scenes(after, step.now)
+        if after.unchanged_since(before) and not any(isinstance(s, Fire) for s, _ in step.calls):
+            scenes = {}
         faults = [
             *_changes(step, before, after),
             *_transitions(before, after),
+            *_polls(step, after),
             *self._created(before, after, scenes),
             *self._ledger.judge(step, before, after, scenes),
             *_of_rows(scenes, before),
+            *self._of_deeds(step, before, scenes),
         ]
         self._before = after
         if faults:
@@ -67,6 +74,22 @@ class ReferenceAuditor:
                 plans = self.plans.setdefault(row.key, Plans())
                 start_at = start_of_activation(event.detail)
                 plans.enact(row.version, self._editions[self._in_force(row)], start_at)
+
+    def _of_deeds(self, step: Step, before: Rows, scenes: Mapping[int, Scene]) -> Faults:
+        """What was done since the step before."""
+        for key, now in scenes.items():
+            row = before.pipelines.get(key)
+            if row is None or now.row.deleted_at is not None:
+                continue
+            between = Between(step, Scene(before, row, self.plans[key], step.now), now)
+            yield from (f"{now.row.id}: {text}" for rule in DEEDS for text in rule(between))
+            for instance in now.instances:
+                if before.instances.get(instance.key) == instance:
+                    continue
+                part, name = now.part(instance), instance_id(instance.component, instance.start)
+                for judge in DEEDS_OF_INSTANCES:
+                    for fault in judge(between, instance, part):
+                        yield f"{now.row.id}: {name} {instance.status}: {fault}"
 
     def _created(self, before: Rows, after: Rows, scenes: Mapping[int, Scene]) -> Faults:
         """What is made is an interval of its schedule, and due."""
@@ -112,6 +135,15 @@ def _transitions(before: Rows, after: Rows) -> Faults:
             yield f"{now.component} has become another"
         if then.status == FINISHED and now != then and not _was_touched(after, key):
             yield f"{now.component} had finished, and has changed"
+
+
+def _polls(step: Step, after: Rows) -> Faults:
+    """Nobody waits for a task that is there, or for an answer that will not come."""
+    if step.forgotten:
+        yield f"{step.forgotten} polls wait, and the server has forgotten them"
+    for each in after.attempts.values():
+        if each.offered and (each.account_id, each.worker_group) in step.waiting:
+            yield f"a task is offered in {each.worker_group}, and somebody waits for one there"
 
 
 def _was_touched(after: Rows, key: int) -> bool:

@@ -37,6 +37,8 @@ class Plans:
         self.versions: dict[int, Blueprint] = {}
         self.floors: dict[str, Instant] = {}
         """Of a component: what starts before this and has no instance gets none."""
+        self.most_active: dict[str, int] = {}
+        """Of an activity: how many instances any version allowed at once."""
         self._parts: dict[int, dict[str, Part]] = {}
         self._needs: dict[tuple[int, str, Instant], dict[str, list[Instant]]] = {}
 
@@ -44,6 +46,10 @@ class Plans:
         """An activation has brought a blueprint into force."""
         self.versions[version] = blueprint
         self._parts[version] = blueprint.parts()
+        for part in self._parts[version].values():
+            if part.kind == "activity":
+                most = self.most_active.get(part.id, 0)
+                self.most_active[part.id] = max(part.max_active, most)
         for key in self._parts[version] if start_at is not None else ():
             assert start_at is not None
             self.floors[key] = max(start_at, self.floors.get(key, start_at))

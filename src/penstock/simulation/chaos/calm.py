@@ -83,6 +83,8 @@ def _only_looks(life: Life) -> bool:
 def everything_is_explained(life: Life, scenes: Mapping[int, Scene], callers: Callers) -> None:
     """Raise `Violated` if something waits that should not, or for another reason than is told."""
     for scene in scenes.values():
+        if scene.row.deleted_at is not None and scene.instances:
+            raise Violated(f"{scene.row.id} was deleted, and its history is still there")
         waiting = [each for each in scene.instances if each.status not in ENDED]
         if scene.row.deleted_at is not None or not waiting:
             continue

@@ -27,13 +27,16 @@ from penstock.simulation.immediate import Crashed
 from penstock.simulation.memory import MemoryStore
 from penstock.store.protocol import Store
 
-Trouble = Literal["locked", "full", "broken"]
-"""How a database fails: no transaction can begin; nothing can be written; nothing at all works."""
+Trouble = Literal["locked", "full", "broken", "unsynced"]
+"""How a database fails: no transaction can begin; nothing can be written; nothing at all works;
+nothing can be made durable.
+"""
 
 _SAYS: Final[Mapping[Trouble, str]] = {
     "locked": "database is locked",
     "full": "database or disk is full",
     "broken": "disk I/O error",
+    "unsynced": "disk I/O error",
 }
 _ENDS = ("ROLLBACK", "RELEASE")
 _WRITES = ("INSERT", "UPDATE", "DELETE", "COMMIT")
@@ -86,6 +89,8 @@ class Fuse:
             return None
         if trouble == "full" and words[0] not in _WRITES:
             return None
+        if trouble == "unsynced" and words[0] != "COMMIT":
+            return None
         return _SAYS[trouble]
 
 
@@ -111,18 +116,14 @@ class Rows(Struct, frozen=True):
 
     def same(self, other: "Rows") -> bool:
         """Whether nothing has changed from the one to the other."""
-        return not self.heard and not self.events and self.state() == other.state()
+        if self.unchanged_since(other):
+            return True
+        quiet = replace(self, events=(), heard=())
+        return self == quiet == replace(other, events=(), heard=())
 
-    def state(self) -> tuple[object, ...]:
-        """All but what has just happened."""
-        return (
-            self.pipelines,
-            self.components,
-            self.instances,
-            self.attempts,
-            self.waits,
-            self.timers,
-        )
+    def unchanged_since(self, other: "Rows") -> bool:
+        """Whether these are the very same."""
+        return self.instances is other.instances
 
 
 class Database(Protocol):

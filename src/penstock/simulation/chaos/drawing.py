@@ -53,14 +53,19 @@ def _refers(thing: Thing) -> tuple[str, ...]:
 
 
 def _rhythms(random: Random, now: Instant) -> tuple[Rhythm, ...]:
-    found = []
+    """Up to three schedules, mostly of one origin, so that their intervals have to do with each
+    other.
+    """
+    found: list[Rhythm] = []
     for k in range(random.choice((1, 1, 2, 2, 3))):
         every, unit = random.choices(_PERIODS, _WEIGHTS)[0]
-        count = random.choice((1, 2, 2, 3, 3, 4))
+        count = random.choice((1, 2, 2, 3, 3, 4, 6))
         origin = now - now % HOUR_MS + random.randint(-9, 6) * 20 * MINUTE_MS
-        if unit == "month":
+        if found and random.random() < 0.6:
+            origin = found[0].origin
+        elif unit == "month":
             # Half of them begin at the end of a month, which some months do not have.
-            origin -= random.randint(20, 70) * 24 * HOUR_MS
+            origin -= random.randint(12, 70) * 24 * HOUR_MS
         found.append(Rhythm(f"S{k}", origin, every, unit, count, random.random() < 0.5))
     return tuple(found)
 

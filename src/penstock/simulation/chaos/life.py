@@ -17,6 +17,7 @@ from penstock.model.caller import Caller
 from penstock.model.errors import InternalServiceError
 from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant
 from penstock.service.dispatcher import Poll
+from penstock.service.unit import Queue
 from penstock.simulation.chaos.database import Database, Rows, Trouble
 from penstock.simulation.chaos.server import SILENCE, Outcome, Pending, Server
 from penstock.simulation.immediate import Crashed
@@ -77,6 +78,10 @@ class Step(Struct, frozen=True):
     calls: tuple[tuple[Spoken, Outcome | None], ...]
     crashed: str | None
     rows: Rows
+    waiting: frozenset[Queue] = frozenset()
+    """The queues that somebody waits for a task of."""
+    forgotten: int = 0
+    """How many wait for an answer that the server does not know of."""
 
 
 class Auditor(Protocol):
@@ -190,13 +195,18 @@ class Life:
             self.server.step()
         except Crashed as died:
             crashed = str(died)
+        moment = self.now
         if crashed is None:
             self._conclude()
         else:
             self._die()
         self._recover()
         self.rows = self._database.rows()
-        step = Step(self.steps, self.now, tuple(self._spoken), crashed, self.rows)
+        asks = (each.ask for each in self._parked.values())
+        waiting = frozenset((ask.caller.account_id, ask.group) for ask in asks)
+        forgotten = len(self._parked) - self.server.dispatcher.waiting_count
+        calls = tuple(self._spoken)
+        step = Step(self.steps, moment, calls, crashed, self.rows, waiting, forgotten)
         self.log.append(told(step))
         self._auditor.hear(step)
         return True
@@ -233,7 +243,7 @@ class Life:
             else:
                 fuse.die_after(int(random.expovariate(0.12)))
         if fuse.trouble is None and random.random() < chances.outage:
-            troubles: tuple[Trouble, ...] = ("locked", "full", "broken")
+            troubles: tuple[Trouble, ...] = ("locked", "full", "broken", "unsynced")
             fuse.trouble = random.choice(troubles)
             self._trouble_steps = random.randint(1, 4)
             self.log.append(f"        the database is {fuse.trouble}")
@@ -342,6 +352,7 @@ class Life:
             return
         if outcome.error is not None:
             del self._parked[poll]
+            self.server.dispatcher.leave(poll)
             self._spoken.append((each.spoken, outcome))
             self._resume(parked.actor, outcome)
         elif outcome.answer is not None:

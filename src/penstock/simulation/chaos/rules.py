@@ -214,14 +214,9 @@ def there_is_room(scene: Scene) -> Faults:
     """At most maxActiveInstances of an activity are unfinished at once."""
     if scene.blueprint.style == "ondemand":
         return
-    for part in scene.plans.parts(scene.row.version).values():
-        most = max(each.get(part.id, part).max_active for each in _all_parts(scene))
-        if part.kind == "activity" and scene.active(part.id) > most:
-            yield f"{part.id} has {scene.active(part.id)} active instances, allowed {most}"
-
-
-def _all_parts(scene: Scene) -> list[dict[str, Part]]:
-    return [scene.plans.parts(version) for version in scene.plans.versions]
+    for component, most in scene.plans.most_active.items():
+        if scene.active(component) > most:
+            yield f"{component} has {scene.active(component)} active instances, allowed {most}"
 
 
 def the_state_is_true(scene: Scene) -> Faults:
