@@ -9,6 +9,7 @@ import pytest
 from penstock.store import postgres as adapter
 from penstock.store.migrate import NewerSchema, migrations
 from penstock.store.postgres import PostgresStore
+from penstock.store.protocol import StoreUnavailable, UnsuitableDatabase
 from penstock.store.session import Session
 from penstock.store.sqlite import SqliteStore
 from penstock.store.sqlite import connect as connect_sqlite
@@ -141,6 +142,27 @@ def test_a_newer_schema_is_refused_and_left_alone(database):
         connection.execute("INSERT INTO schema_migration VALUES (9999, 'future', 0)")
         with pytest.raises(NewerSchema, match="9999"):
             PostgresStore(database, 0)
+
+
+def test_a_schema_is_not_changed_under_a_server_that_runs(cluster, monkeypatch):
+    everything = migrations("postgres")
+    monkeypatch.setattr(adapter, "_ENDING_MS", 50)
+    name = cluster.create()
+    with monkeypatch.context() as patch:
+        patch.setattr("penstock.store.migrate.migrations", lambda _: everything[:-1])
+        older = PostgresStore(cluster.url(name), 0)
+    with pytest.raises(UnsuitableDatabase, match="older one still work"):
+        PostgresStore(cluster.url(name), 0)
+    older.begin().commit()
+    # One that was cut off finds out when it comes back.
+    older._writer.connection.close()
+    PostgresStore(cluster.url(name), 0).close()
+    with monkeypatch.context() as patch:
+        patch.setattr("penstock.store.migrate.migrations", lambda _: everything[:-1])
+        with pytest.raises(StoreUnavailable, match="stop this one"):
+            older.begin()
+    older.close()
+    cluster.drop(name)
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself(cluster, monkeypatch):

@@ -9,9 +9,11 @@ import queue
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 
+import psycopg
+
 from penstock.model.times import Instant
 from penstock.store.listening import PostgresEar, listen
-from penstock.store.migrate import missing
+from penstock.store.migrate import Migration, NewerSchema, missing
 from penstock.store.postgres_transaction import STATEMENTS, PostgresReader, PostgresTransaction
 from penstock.store.protocol import Lock, StoreUnavailable, UnsuitableDatabase
 from penstock.store.session import Session, connect
@@ -19,7 +21,11 @@ from penstock.store.session import Session, connect
 _SQL = STATEMENTS
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _MIGRATION_LOCK = 0x50454E53544F434B
-"""No other key is like it: those of pipelines are small, those of names negative."""
+_SERVING_LOCK = 0x50454E5353455256
+"""No other keys are like these: those of pipelines are small, those of names negative."""
+
+_ENDING_MS = 3_000
+"""How long servers that have just been stopped may take to be gone."""
 
 
 def examine(url: str) -> None:
@@ -65,18 +71,47 @@ def migrate(session: Session, now: Instant) -> None:
     session.ask("SET LOCAL statement_timeout = 0")
     session.ask("SET LOCAL lock_timeout = 0")
     session.ask(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+    # Once there is something to do, they must not be at work already.
+    session.ask(f"SET LOCAL lock_timeout = {_ENDING_MS}")
     session.ask(
         "CREATE TABLE IF NOT EXISTS schema_migration ("
         "number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL)"
     )
-    applied = {row[0] for row in session.ask("SELECT number FROM schema_migration")}
-    for number, name, text in missing(applied, "postgres"):
+    lacking = _missing(session)
+    if lacking:
+        _wait_until_alone(session)
+    for number, name, text in lacking:
         session.connection.execute(text.encode(), prepare=False)
         session.ask(
             "INSERT INTO schema_migration VALUES (%(number)s, %(name)s, %(now)s)",
             {"number": number, "name": name, "now": now},
         )
     session.ask("COMMIT")
+
+
+def _missing(session: Session) -> list[Migration]:
+    """What the schema lacks; raises `NewerSchema`."""
+    applied = {row[0] for row in session.ask("SELECT number FROM schema_migration")}
+    return missing(applied, "postgres")
+
+
+def _wait_until_alone(session: Session) -> None:
+    """A server of the version before would misunderstand the new tables."""
+    try:
+        session.ask(_SQL["be_alone"], {"key": _SERVING_LOCK})
+    except StoreUnavailable as error:
+        if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise
+        raise UnsuitableDatabase(
+            "the database must be upgraded for this version of Penstock, and servers of an older "
+            "one still work with it; stop all of them, then start this one again"
+        ) from None
+
+
+def _enlist(session: Session) -> None:
+    """From here on the schema stays as it is; raises `NewerSchema` if that comes too late."""
+    session.ask(_SQL["enlist"], {"key": _SERVING_LOCK})
+    _missing(session)
 
 
 class PostgresStore:
@@ -105,6 +140,7 @@ class PostgresStore:
         self._writer = _writing(url)
         try:
             migrate(self._writer, now)
+            _enlist(self._writer)
         except BaseException:
             self._writer.close()
             raise
@@ -138,6 +174,14 @@ class PostgresStore:
         self._writer.close()
         self._close_readers()
         self._writer = _writing(self._url)
+        try:
+            _enlist(self._writer)
+        except NewerSchema as error:
+            self._writer.close()
+            raise StoreUnavailable(f"{error}; stop this one") from None
+        except BaseException:
+            self._writer.close()
+            raise
 
     def _close_readers(self) -> None:
         with suppress(queue.Empty):

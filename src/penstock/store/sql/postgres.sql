@@ -49,6 +49,14 @@ SELECT pg_notify('penstock', :queue);
 -- Tells a server that its ears work: what is heard is what was said here.
 SELECT pg_notify('penstock', :word);
 
+-- name: enlist
+-- A running server is known by this lock, which its session keeps as long as it lives.
+SELECT pg_advisory_lock_shared(:key);
+
+-- name: be_alone
+-- Waits until no server runs, and keeps others from starting until the transaction ends.
+SELECT pg_advisory_xact_lock(:key);
+
 -- name: suitability
 -- Whether this database takes changes at all: a replica does not, nor one that is set not to.
 SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on';
