@@ -10,6 +10,10 @@ PUT = "PUT_DEFINITION"
 ACTIVATE = "ACTIVATE"
 DEACTIVATE = "DEACTIVATE"
 SET_STATUS = "SET_STATUS"
+ADD_TAGS = "ADD_TAGS"
+REMOVE_TAGS = "REMOVE_TAGS"
+DELETE = "DELETE"
+"""The one line that outlives its pipeline: see `purge_events`."""
 
 
 def note(

@@ -12,6 +12,7 @@ import pytest
 from penstock.wire.client import ServiceError
 from tests.support.definitions import activated, instances, ondemand, shell
 from tests.support.server import Server, serving
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -73,6 +74,29 @@ def test_commands_are_there_with_who_gave_them(server: Server):
     ]
     assert {each["user"] for each in found} == {"admin", None}
     assert [each["time"] for each in found] == sorted(each["time"] for each in found)
+
+
+def test_tags_and_the_deletion_are_commands_too(server: Server):
+    client = server.boto()
+    pipeline = client.create_pipeline(name="tagged", uniqueId="tagged")["pipelineId"]
+    tags = [{"key": "team", "value": "data"}, {"key": "cost", "value": "7"}]
+    client.add_tags(pipelineId=pipeline, tags=tags)
+    client.remove_tags(pipelineId=pipeline, tagKeys=["team", "nothing"])
+    found = json.loads(history(server, "tagged", "--json").stdout)
+    assert commands(found)[1:] == [
+        ("", "ADD_TAGS", "team=data, cost=7"),
+        ("", "REMOVE_TAGS", "team, nothing"),
+    ]
+    client.delete_pipeline(pipelineId=pipeline)
+
+    def only_the_deletion() -> bool:
+        left = json.loads(history(server, pipeline, "--json").stdout)
+        return commands(left) == [("", "DELETE", "tagged")]
+
+    eventually(only_the_deletion, "the rest of the history is gone")
+    done = history(server, "tagged")
+    assert "no pipeline has the name or id 'tagged'" in done.stderr
+    client.close()
 
 
 def test_a_table_for_people(server: Server):

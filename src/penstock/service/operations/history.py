@@ -27,7 +27,7 @@ async def get_history(
     name = _name(request.object_id)
 
     def ask(store: Reader) -> tuple[list[HistoryItem], int | None]:
-        pipeline = find_pipeline(store, caller, request.pipeline_id)
+        pipeline = _find(store, caller, request.pipeline_id)
         component = name.component if name is not None else None
         start = name.start if name is not None else None
         found = store.lines_before(pipeline.key, component, start, before, limit + 1)
@@ -37,6 +37,12 @@ async def get_history(
 
     items, last = await context.read(ask)
     return GetHistoryAnswer(items, last is not None, None if last is None else str(last))
+
+
+def _find(store: Reader, caller: Caller, pipeline_id: str) -> Pipeline:
+    """A pipeline, deleted or not: who deleted it is all that is left of its history."""
+    found = store.pipeline_by_id(caller.account_id, pipeline_id)
+    return found if found is not None else find_pipeline(store, caller, pipeline_id)
 
 
 def _before(marker: str | None) -> int:

@@ -195,6 +195,8 @@ async def add_tags(context: Context, caller: Caller, request: AddTagsRequest) ->
     def add(unit: Unit) -> None:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
         tags = _merge_tags(pipeline.tags, request.tags, limit)
+        told = ", ".join(f"{tag.key}={tag.value}" for tag in request.tags)
+        audit.note(unit, caller, pipeline.key, audit.ADD_TAGS, told)
         unit.save_change(UpdatePipeline(replace(pipeline, tags=tags)))
 
     await context.writer.submit(add, request.pipeline_id)
@@ -216,6 +218,8 @@ async def remove_tags(context: Context, caller: Caller, request: RemoveTagsReque
     def remove(unit: Unit) -> None:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
         tags = tuple(tag for tag in pipeline.tags if tag.key not in request.tag_keys)
+        told = ", ".join(request.tag_keys)
+        audit.note(unit, caller, pipeline.key, audit.REMOVE_TAGS, told)
         unit.save_change(UpdatePipeline(replace(pipeline, tags=tags)))
 
     await context.writer.submit(remove, request.pipeline_id)
@@ -231,6 +235,7 @@ async def delete_pipeline(context: Context, caller: Caller, request: DeletePipel
 
     def delete(unit: Unit) -> None:
         pipeline = find_pipeline(unit.store, caller, request.pipeline_id)
+        audit.note(unit, caller, pipeline.key, audit.DELETE, pipeline.name)
         components = unit.plan(pipeline, pipeline.version).components if pipeline.version else {}
         for instance in unit.store.unfinished(pipeline.key):
             if instance.status == WAITING_FOR_RUNNER:

@@ -119,8 +119,10 @@ DELETE FROM timer
 WHERE subject = :key AND kind IN ('owner', 'retry', 'late', 'condition', 'machine');
 
 -- name: purge_events
--- Removes some history of a deleted pipeline.
-DELETE FROM event WHERE key IN (SELECT key FROM event WHERE pipeline = :pipeline LIMIT :limit);
+-- Removes some history of a deleted pipeline; who deleted it stays.
+DELETE FROM event WHERE key IN (
+    SELECT key FROM event WHERE pipeline = :pipeline AND what <> 'DELETE' LIMIT :limit
+);
 
 -- name: purge_components
 -- Removes the component rows of a deleted pipeline.
