@@ -74,6 +74,11 @@ def key_exists(name: str, **fields) -> Thing:
     return thing(name, "S3KeyExists", **({"role": "r", "s3Key": "s3://bucket/key"} | fields))
 
 
+def machine(name: str, **fields) -> Thing:
+    """A resource."""
+    return thing(name, "Ec2Resource", **({"role": "r", "resourceRole": "r"} | fields))
+
+
 def alarm(name: str, **fields) -> Thing:
     given = {"role": "r", "topicArn": "arn:aws:sns:x", "subject": "s", "message": "m"}
     return thing(name, "SnsAlarm", **(given | fields))

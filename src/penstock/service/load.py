@@ -267,8 +267,9 @@ def _is_held(rows: Rows, place: Place, instance: Instance) -> bool:
     owner = rows.store.task_by_name(instance.pipeline, place.component.owner, instance.start)
     if owner is None or owner.instance.status in ENDED:
         return False
-    siblings = place.plan.components[place.component.owner].preconditions
-    return not set(_missing(rows, owner.instance)) <= set(siblings)
+    component = place.plan.components[place.component.owner]
+    last = {*component.preconditions, component.resource}
+    return not set(_missing(rows, owner.instance)) <= last
 
 
 def _missing(rows: Rows, instance: Instance) -> tuple[str, ...]:

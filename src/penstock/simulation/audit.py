@@ -11,6 +11,7 @@ from penstock.engine.plan import (
     ACTION,
     PRECONDITIONS,
     RESOURCE,
+    RESOURCE_GROUP,
     SYSTEM_ACCOUNT,
     SYSTEM_GROUP,
     Component,
@@ -23,6 +24,8 @@ from penstock.model.status import (
     PAUSED,
     RUNNING,
     SATISFIED,
+    SHUTTING_DOWN,
+    UNDER_WAY,
     WAITING_FOR_RUNNER,
     WAITING_ON_DEPENDENCIES,
 )
@@ -62,12 +65,18 @@ class _Pipeline:
         """Whose precondition or alarm an instance is."""
         return self.named[self.component_of(instance).owner, instance.start]
 
+    def resource_of(self, instance: Instance) -> Instance | None:
+        """What an instance runs on, if that is there."""
+        plan, component = self.plan_of(instance), self.component_of(instance)
+        start = plan.resource_start(component, instance.start)
+        return self.named.get((component.resource, start)) if start is not None else None
+
     def waits_for_others(self, instance: Instance) -> bool:
-        """Whether it waits for anything but its preconditions."""
-        conditions = self.component_of(instance).preconditions
+        """Whether it waits for anything but its preconditions and its resource."""
+        component = self.component_of(instance)
+        last = {*component.preconditions, component.resource}
         return instance.status not in ENDED and any(
-            wait.missing and wait.target not in conditions
-            for wait in self.store.waits_of(instance.key)
+            wait.missing and wait.target not in last for wait in self.store.waits_of(instance.key)
         )
 
 
@@ -101,6 +110,7 @@ def _faults(pipeline: _Pipeline, timers: Timers) -> Iterator[str]:
             *_waits(pipeline, instance),
             *_attached(pipeline, instance, attempts, timers),
             *_can_go_on(pipeline, instance, timers),
+            *_resource(pipeline, instance, attempts, timers),
         ):
             yield f"{name}: {fault}"
     yield from _room(pipeline)
@@ -120,6 +130,8 @@ def _numbers(instance: Instance, attempts: list[Attempt]) -> Iterator[str]:
 def _owner(
     pipeline: _Pipeline, instance: Instance, attempts: list[Attempt], timers: Timers
 ) -> Iterator[str]:
+    if pipeline.component_of(instance).category == RESOURCE:
+        return
     running = bool(attempts) and attempts[-1].status == RUNNING
     if running != (instance.status == RUNNING):
         yield f"its last attempt is {attempts[-1].status if attempts else 'not there'}"
@@ -129,6 +141,12 @@ def _owner(
 
 def _offer(pipeline: _Pipeline, instance: Instance, attempts: list[Attempt]) -> Iterator[str]:
     offered = any(each.offered for each in attempts)
+    if pipeline.component_of(instance).category == RESOURCE:
+        return
+    resource = pipeline.resource_of(instance)
+    is_ready = instance.status == WAITING_FOR_RUNNER
+    if is_ready and resource is not None and resource.status != RUNNING:
+        yield f"is ready, but its resource is {resource.status}"
     paused = pipeline.rows[instance.component].paused
     alarm = pipeline.component_of(instance).category == ACTION
     should = (
@@ -187,6 +205,8 @@ def _can_go_on(pipeline: _Pipeline, instance: Instance, timers: Timers) -> Itera
     if instance.status != WAITING_ON_DEPENDENCIES or instance.unmet:
         return
     component = pipeline.component_of(instance)
+    if component.category == RESOURCE:
+        return
     held = component.category in PRECONDITIONS and pipeline.waits_for_others(
         pipeline.owner_of(instance)
     )
@@ -206,7 +226,7 @@ def _attached(
         if unmade and not pipeline.waits_for_others(instance):
             yield f"waits for nothing but {unmade}, which are not there"
     for each in attempts:
-        system = component.worker_group == SYSTEM_GROUP
+        system = component.worker_group in {SYSTEM_GROUP, RESOURCE_GROUP}
         if (each.account_id == SYSTEM_ACCOUNT) != system:
             yield f"attempt {each.number} is in the account {each.account_id!r}"
     if not component.owner:
@@ -216,6 +236,67 @@ def _attached(
         yield "has another interval or version than its owner"
     if component.category in PRECONDITIONS and instance.status not in ENDED:
         yield from _condition(pipeline, component, instance, owner, timers)
+
+
+def _resource(
+    pipeline: _Pipeline, instance: Instance, attempts: list[Attempt], timers: Timers
+) -> Iterator[str]:
+    """A resource is moved by its timers, its steps, and those that use it."""
+    if pipeline.component_of(instance).category != RESOURCE:
+        return
+    users = [
+        each
+        for each in pipeline.instances
+        if each.status not in ENDED and pipeline.resource_of(each) == instance
+    ]
+    last = attempts[-1] if attempts else None
+    if instance.status in UNDER_WAY:
+        if last is None or last.status != instance.status:
+            yield f"its last attempt is {last and last.status}"
+        elif last.acknowledged and ("owner", instance.key) not in timers:
+            yield "a step is in somebody's hands, and no timer watches them"
+        elif not (last.acknowledged or last.offered or ("machine", instance.key) in timers):
+            yield "nothing will move it"
+        if not _needs(pipeline, instance, users) and instance.status != SHUTTING_DOWN:
+            yield "nobody uses it any more"
+    elif last is not None and (last.status not in ENDED or last.offered):
+        yield f"its last attempt is {last.status}, offered: {last.offered}"
+    if pipeline.row.state != "SCHEDULED" or pipeline.rows[instance.component].paused:
+        return
+    resting = instance.status in ENDED or instance.status == WAITING_ON_DEPENDENCIES
+    if resting and instance.retry_at is None:
+        wanting = [each for each in users if _wants(pipeline, each)]
+        if wanting:
+            yield f"{wanting[0].component} waits for nothing else"
+    if instance.retry_at is not None and ("retry", instance.key) not in timers:
+        yield "no timer watches its next try"
+
+
+def _wants(pipeline: _Pipeline, user: Instance) -> bool:
+    missing = [wait.target for wait in pipeline.store.waits_of(user.key) if wait.missing]
+    component = pipeline.component_of(user)
+    if user.status != WAITING_ON_DEPENDENCIES or missing != [component.resource]:
+        return False
+    held = component.category in PRECONDITIONS and pipeline.waits_for_others(
+        pipeline.owner_of(user)
+    )
+    return not held
+
+
+def _needs(pipeline: _Pipeline, resource: Instance, users: list[Instance]) -> bool:
+    """Whether somebody uses it, or may come to use it."""
+    if users:
+        return True
+    for component in pipeline.plan.components.values():
+        if component.resource == resource.component:
+            around = component.owner or component.id
+            row = pipeline.rows[around]
+            if row.open and row.next_start < max(resource.end, resource.start + 1):
+                return True
+            unfinished = (e for e in pipeline.instances if e.status not in ENDED)
+            if component.owner and any(e.component == around for e in unfinished):
+                return True
+    return False
 
 
 def _condition(
@@ -247,7 +328,7 @@ def _state(pipeline: _Pipeline) -> Iterator[str]:
     running = {
         pipeline.component_of(each).category
         for each in pipeline.instances
-        if each.status == RUNNING
+        if each.status in UNDER_WAY
     }
     still_open = any(row.open for row in pipeline.rows.values())
     state = pipeline.row.state
