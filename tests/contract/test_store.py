@@ -1,6 +1,7 @@
 """What every store must do; written against `penstock.store.protocol` alone."""
 
 import threading
+from contextlib import suppress
 
 import pytest
 from msgspec.structs import replace
@@ -251,6 +252,23 @@ def test_a_savepoint_is_undone_alone(store: Store):
     with store.reader() as reader:
         assert [p.key for p in reader.pipelines_after(ACCOUNT, 0, 9)] == [first, third]
         assert reader.task(1) == before[0]
+
+
+def test_what_follows_an_undone_savepoint_can_be_asked_again_and_again(store: Store):
+    """Not only at first: a driver that keeps statements ready must not lose its way by it."""
+    for _ in range(2):
+        unit = store.begin()
+        with suppress(Planted), unit.savepoint():
+            unit.set_timer(Timer("tick", 1, 5))
+            unit.flush()
+            raise Planted
+        for _ in range(3):
+            assert unit.component(1, "A") is None
+            unit.set_timer(Timer("tick", 2, 7))
+            assert unit.next_due() == 7
+            assert unit.has_unfinished(1) is False
+        unit.clear_timer("tick", 2)
+        unit.commit()
 
 
 def test_savepoints_nest(unit: Transaction):

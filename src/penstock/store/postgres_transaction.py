@@ -361,7 +361,7 @@ class PostgresTransaction(PostgresReader, SqlTransaction):
             if not self._session.undo_to(before):
                 # With it the database gives back the locks that were taken since.
                 self._held = held
-                self._session.later("ROLLBACK TO SAVEPOINT command")
+                self._session.go_back("command")
                 self._session.later("RELEASE SAVEPOINT command")
             raise
         self._session.later("RELEASE SAVEPOINT command")

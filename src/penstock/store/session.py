@@ -160,6 +160,18 @@ class Session:
             raise self._failure(error) from error
         return cursors
 
+    def go_back(self, savepoint: str) -> None:
+        """Undo what was done since a savepoint; nothing may wait to be sent.
+
+        Alone, in a journey of its own: at ROLLBACK the driver has all prepared statements thrown
+        away, at its next opportunity. In a pipeline that comes after it has prepared others, which
+        it then believes to be there still.
+        """
+        try:
+            self.connection.execute(f"ROLLBACK TO SAVEPOINT {savepoint}", prepare=False)
+        except psycopg.Error as error:
+            raise self._failure(error) from error
+
     def flush(self) -> None:
         """Have all done that waits."""
         if not self._pending:
