@@ -8,6 +8,7 @@ from tests.simulation.scenes import (
     T0,
     Hand,
     activity,
+    condition,
     default,
     hourly,
     name_of,
@@ -199,6 +200,25 @@ def test_a_precondition_says_how_often_it_was_asked(world: World):
     assert explanation(world, pipeline, "A") == (
         f"Waits for {name_of('Ready@A')}, which was not met when it was asked (4 times); it is "
         "asked again at 2023-11-15T00:28:00."
+    )
+
+
+def test_a_precondition_that_its_owner_is_not_ready_for_says_what_for(world: World):
+    objects = on_demand(
+        activity("A", output=("N",), maximumRetries="0"),
+        node("N", precondition=("P",)),
+        condition("P", maximumRetries="0"),
+    )
+    pipeline = world.begin(objects)
+    hand = Hand(world)
+    hand.end(hand.take())
+    fail(world, hand)
+    world.set_status(pipeline, "RERUN", name_of("A"))
+    world.set_status(pipeline, "RERUN", name_of("P@N"))
+    fail(world, hand)
+    text = explanation(world, pipeline, "P@N") or ""
+    assert text.startswith(
+        f"Waits for {name_of('N')}, which waits for {name_of('A')} (and 1 more), which failed at"
     )
 
 

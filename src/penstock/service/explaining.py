@@ -363,11 +363,26 @@ class Explainer:
         if instance.status == PAUSED:
             return self._with_pause(link, instance), None
         if component.category in PRECONDITIONS:
+            owner = self._held_by(instance, component)
+            if owner is not None:
+                return replace(link, tie="waits"), owner
             return replace(link, falses=self._falses(task)), None
         if instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
             obstacle, others = self._obstacle(instance)
             return replace(link, tie="waits" if obstacle else None, others=others), obstacle
         return link, None
+
+    def _held_by(self, instance: Instance, component: Component) -> Task | None:
+        """The owner of a precondition that is not asked yet, as its owner waits for others too."""
+        if instance.status != WAITING_ON_DEPENDENCIES or instance.tries:
+            return None
+        owner = self._store.task_by_name(instance.pipeline, component.owner, instance.start)
+        if owner is None:
+            return None
+        siblings = self._component(owner.instance).preconditions
+        waits = self._store.waits_of(owner.instance.key)
+        others = any(wait.missing and wait.target not in siblings for wait in waits)
+        return owner if others else None
 
     def _component(self, instance: Instance) -> Component:
         return self._plan_of(instance.version).components[instance.component]
