@@ -21,6 +21,7 @@ from penstock.model.times import DAY_MS, SECOND_MS
 from penstock.service.system import SYSTEM
 from penstock.simulation.chaos.book import Scene, Violated
 from penstock.simulation.chaos.life import CALM, Actor, Ask, Call, Life
+from penstock.simulation.chaos.rules import is_held
 from penstock.simulation.chaos.server import Outcome
 
 MOST_STEPS: Final = 3_000
@@ -137,6 +138,9 @@ def _roots(scene: Scene, instance: Instance, seen: set[int]) -> set[str]:
     if instance.status == PAUSED or instance.status in FAILURES:
         return {instance_id(instance.component, instance.start)}
     found: set[str] = set()
+    part = scene.part(instance)
+    if is_held(scene, instance, part):
+        return _roots(scene, scene.named[part.owner, instance.start], seen)
     for target, starts in scene.plans.needs(instance).items():
         for start in starts:
             other = scene.named.get((target, start))

@@ -144,8 +144,8 @@ class Database(Protocol):
         ...
 
 
-_TABLES = ("pipeline", "component", "instance", "attempt", "wait", "timer")
-_ALL_OF = tuple(f"SELECT * FROM {name}" for name in _TABLES)  # noqa: S608 - names of our own
+TABLES = ("pipeline", "component", "instance", "attempt", "wait", "timer")
+ALL_OF = tuple(f"SELECT * FROM {name}" for name in TABLES)  # noqa: S608 - names of our own
 _EAR = """
 CREATE TEMP TABLE heard (instance, before, after);
 CREATE TEMP TRIGGER hear AFTER UPDATE OF status ON main.instance WHEN old.status <> new.status
@@ -161,7 +161,7 @@ BEGIN INSERT INTO told VALUES (
 
 
 def gather(tables: Iterable[list[Any]], events: list[HistoryEvent], heard: Iterable[Any]) -> Rows:
-    """Rows from what the tables hold, in the order of `_TABLES`."""
+    """Rows from what the tables hold, in the order of `TABLES`."""
     pipelines, components, instances, attempts, waits, timers = tables
     return Rows(
         {row[0]: Pipeline(*row) for row in pipelines},
@@ -234,7 +234,7 @@ class SqliteDatabase:
         ask = self._connection.sound
         if self._connection.total_changes == self._changes:
             return replace(self._seen, events=(), heard=())
-        tables = [ask(statement).fetchall() for statement in _ALL_OF]
+        tables = [ask(statement).fetchall() for statement in ALL_OF]
         events = [HistoryEvent(*line) for line in ask("SELECT * FROM told ORDER BY rowid")]
         heard = ask("SELECT * FROM heard ORDER BY rowid").fetchall()
         ask("DELETE FROM told")

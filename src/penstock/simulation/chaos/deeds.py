@@ -199,7 +199,8 @@ def _key(scene: Scene, component: str, start: int) -> int:
 
 def an_inactive_pipeline_makes_nothing(between: Between, instance: Instance, part: Part) -> Faults:
     """New instances are made in a pipeline that runs; alarms tell of what has happened."""
-    running = between.then.serving or between.now.serving
+    # A pipeline may run, and come to its end, within one batch.
+    running = between.then.serving or between.now.serving or between.said & {"ACTIVATE", "RERUN"}
     if between.before(instance) is None and not running and part.kind != "alarm":
         yield f"it was made while the pipeline is {between.now.row.state}"
 
@@ -308,7 +309,8 @@ def _has_status(between: Between, name: str, status: str) -> Faults:
             "CANCEL": each.status in FAILURES or each.cancel_reason is not None,
             "TRY_CANCEL": each.status in FAILURES or each.cancel_reason is not None,
             "RERUN": each.rerun and moved,
-            "MARK_FINISHED": each.status == FINISHED,
+            # An alarm may have been set off anew by another that was marked along with it.
+            "MARK_FINISHED": any(to == FINISHED for _, to in between.moved.get(each.key, ())),
         }[status]
         if not done:
             yield f"{name} was set to {status}, and is {each.status}"

@@ -131,13 +131,13 @@ def something_moves_it(scene: Scene, instance: Instance, part: Part) -> Faults:
         unmade = [each for each in missing if (each, instance.start) not in scene.named]
         if missing <= set(part.conditions) and unmade:
             yield f"it waits for nothing but {unmade}, which are not there"
-    elif instance.retry_at is None and not _is_held(scene, instance, part):
+    elif instance.retry_at is None and not is_held(scene, instance, part):
         yield "it waits for nothing"
     elif instance.retry_at is not None and instance.retry_at <= scene.now:
         yield f"it was to be tried again at {format_instant(instance.retry_at)}"
 
 
-def _is_held(scene: Scene, instance: Instance, part: Part) -> bool:
+def is_held(scene: Scene, instance: Instance, part: Part) -> bool:
     """A precondition waits while its owner waits for something else."""
     if not part.is_condition:
         return False
