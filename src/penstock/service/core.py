@@ -159,7 +159,7 @@ class Core:
             unit = Unit(transaction, self._definitions, self._rules, now, careful)
             outcomes = [self._guarded(unit, command) for command in commands]
             unit.settle()
-            flushes = flushes or unit.serves
+            flushes = flushes or self._dispatcher.serves(unit)
             if flushes:
                 self._flush(transaction, careful)
             # Polls leave the table of those that wait as they get their tasks: from here on there

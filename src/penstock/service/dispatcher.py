@@ -155,6 +155,10 @@ class Dispatcher:
         """Queues that polls wait for, each with the pipelines whose tasks could not be claimed."""
         return {queue: keys for queue, keys in self._passed_over.items() if queue in self._waiting}
 
+    def serves(self, unit: Unit) -> bool:
+        """Whether `dispatch` may have tasks for polls that wait here."""
+        return any(queue in self._waiting for queue in (*unit.offered, *unit.announced))
+
     def dispatch(self, unit: Unit) -> list[Delivery]:
         """Hand newly offered tasks to those that wait, first come first served.
 

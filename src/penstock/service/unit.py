@@ -75,11 +75,6 @@ class Unit(Rows):
         self._checks: dict[int, None] = {}
         self._tends: dict[int, None] = {}
 
-    @property
-    def serves(self) -> bool:
-        """Whether there may be tasks for polls that wait."""
-        return bool(self.offered or self.announced)
-
     def attempt(self, work: Callable[[], Any]) -> Any:
         """Do something that may fail; if it does, nothing of it has been written.
 
