@@ -75,7 +75,7 @@ def measure_all(ground: Ground, parts: list[str]) -> list[Figure]:
 def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under two minutes, smaller numbers")
+    parser.add_argument("--quick", action="store_true", help="some three minutes, smaller numbers")
     parser.add_argument(
         "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to j"
     )

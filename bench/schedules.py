@@ -98,7 +98,7 @@ def _lives(server: Server, ground: Ground) -> list[tuple[Measured, Measured]]:
 
 def measure_schedules(ground: Ground) -> list[Figure]:
     """The processor time of a server that has nothing to do but to know when."""
-    count, seconds = ground.pick(10_000, 2_000), ground.pick(60, 15)
+    count, seconds = ground.pick(10_000, 2_000), ground.pick(60, 8)
     data = ground.data("schedules")
     with serving(data) as server:
         pattern = _pattern(server)
@@ -176,7 +176,7 @@ def _cpu_percent(data: Path, seconds: float) -> tuple[float, float]:
     """The share of a core that a server uses while nobody calls, and its resident memory in KiB."""
     with serving(data) as server:
         # What there is to do at the start is not meant.
-        time.sleep(5)
+        time.sleep(3)
         before, began = cpu_seconds(server.process.pid), time.monotonic()
         time.sleep(seconds)
         used = cpu_seconds(server.process.pid) - before

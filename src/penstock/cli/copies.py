@@ -25,6 +25,11 @@ from penstock.store.sqlite import connect
 
 LABEL_FILE = "backup.json"
 PAGES_AT_ONCE = 2_000
+MUCH_FREE = 0.25
+"""From this share of pages on that hold nothing, a copy is written without them: SQLite keeps what
+was freed for what comes, and its file never shrinks.
+"""
+
 _CHUNK_BYTES = 1 << 20
 _SPARE_BYTES = 1 << 20
 
@@ -58,24 +63,36 @@ def copy_database(source: Path, target: Path, tell: Tell) -> None:
     Raises `Damaged`, OSError or sqlite3.Error.
     """
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    reading, writing = connect(source), sqlite3.connect(target, isolation_level=None)
+    reading = connect(source)
     try:
-        # With a view of its own the copy need not begin anew each time that the server commits.
-        reading.execute("BEGIN")
-        reading.execute("SELECT count(*) FROM schema_migration").fetchone()
-        (page_bytes,) = reading.execute("PRAGMA page_size").fetchone()
+        pages, free, page_bytes = (
+            reading.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if free > pages * MUCH_FREE:
+            reading.execute("VACUUM INTO ?", (str(target),))
+        else:
+            _copy_pages(reading, target, page_bytes, tell)
+    finally:
+        reading.close()
+    check_database(target)
+    sync(target)
 
-        def progress(_status: int, remaining: int, total: int) -> None:
-            tell((total - remaining) * page_bytes, total * page_bytes)
 
+def _copy_pages(reading: sqlite3.Connection, target: Path, page_bytes: int, tell: Tell) -> None:
+    def progress(_status: int, remaining: int, total: int) -> None:
+        tell((total - remaining) * page_bytes, total * page_bytes)
+
+    # With a view of its own the copy need not begin anew each time that the server commits.
+    reading.execute("BEGIN")
+    reading.execute("SELECT count(*) FROM schema_migration").fetchone()
+    writing = sqlite3.connect(target, isolation_level=None)
+    try:
         reading.backup(writing, pages=PAGES_AT_ONCE, progress=progress)
         # One file, that can be read from anywhere; a server changes that back.
         writing.execute("PRAGMA journal_mode = DELETE")
     finally:
-        reading.close()
         writing.close()
-    check_database(target)
-    sync(target)
 
 
 def check_database(path: Path) -> Contents:

@@ -75,8 +75,8 @@ class Context:
         task.add_done_callback(self._spawned.discard)
 
     def close(self) -> None:
-        """Let the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Wait for what the threads are reading; what they have not begun is not done."""
+        self._threads.shutdown(cancel_futures=True)
 
 
 def find_pipeline(store: Reader, caller: Caller, pipeline_id: str) -> Pipeline:

@@ -75,7 +75,8 @@ class PenstockService:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        self._context.close()
+        # A read that goes on would give its connection back to a store that is closed.
+        await asyncio.to_thread(self._context.close)
 
     async def call(
         self,

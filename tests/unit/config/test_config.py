@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from penstock.cli.serve import command
-from penstock.config import Settings, parse_database_url, with_profile, with_setting
+from penstock.config import Settings, parse_age, parse_database_url, with_profile, with_setting
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,8 @@ from penstock.config import Settings, parse_database_url, with_profile, with_set
         ("max_body_bytes", "2 MiB", "max_body_bytes", 2_097_152),
         ("allow_backfill", "true", "allow_backfill", True),
         ("revive_finished", "false", "revive_finished", False),
+        ("retention", "30d", "retention_ms", 2_592_000_000),
+        ("retention", "none", "retention_ms", None),
     ],
 )
 def test_a_setting_as_text(name: str, text: str, field: str, value: object) -> None:
@@ -93,3 +95,19 @@ def test_what_is_no_database_url_is_not_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="postgresql://") as caught:
         parse_database_url(text)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "hours"),
+    [("90 days", 2_160), ("1 day", 24), ("12h", 12), (" 8 weeks ", 1_344), ("120 minutes", 2)],
+)
+def test_an_age_as_text(text: str, hours: int) -> None:
+    assert parse_age(text) == hours * 3_600_000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "90", "-1 day", "1.5 days", "3 months", "days", "1 dayss"]
+)
+def test_a_wrong_age_says_what_would_be_right(text: str) -> None:
+    with pytest.raises(ValueError, match="write 12 hours, 90 days or 8 weeks"):
+        parse_age(text)
