@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from penstock.simulation.chaos.history import run_seed
+from penstock.simulation.chaos.postgres import on_postgres
 
 SEEDS = 300
 CHUNK = 15
@@ -18,6 +19,11 @@ CHUNK = 15
 def test_nothing_that_goes_wrong_breaks_a_rule(first):
     for seed in range(first, first + CHUNK):
         run_seed(seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nor_on_postgresql(database, seed):
+    run_seed(seed, on_postgres(database))
 
 
 def test_a_seed_is_a_history():
