@@ -1,20 +1,21 @@
 """`penstock prune`, `backup` and `restore` as an operator types them, beside a server that runs."""
 
+import io
 import os
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from penstock.app import DATABASE_FILE
+from penstock.cli.main import main
 from penstock.model.times import DAY_MS
 from penstock.store.sqlite import connect
 from penstock.wire.client import Client, ServiceError
-from tests.support.server import clean_environ, serving
+from tests.support.server import serving
 
 DEFINITION = [
     {
@@ -37,27 +38,26 @@ DEFINITION = [
 ]
 
 
-def penstock(*arguments: object, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "penstock", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=clean_environ() | environ,
-    )
+def penstock(*arguments: object) -> tuple[int, str, str]:
+    """Exit status, output and errors of a command, run within this process: that is quicker."""
+    output, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(output), redirect_stderr(errors), pytest.raises(SystemExit) as left:
+        main([str(each) for each in arguments])
+    return int(left.value.code or 0), output.getvalue(), errors.getvalue()
 
 
 def succeed(*arguments: object) -> str:
-    done = penstock(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    status, output, errors = penstock(*arguments)
+    assert (status, errors) == (0, "")
+    return output
 
 
-def refused(*arguments: object, status: int = 1, **environ: str) -> str:
-    done = penstock(*arguments, **environ)
-    assert (done.returncode, done.stdout) == (status, "")
-    assert done.stderr.startswith("penstock: ")
-    assert done.stderr.count("\n") == 1
-    return done.stderr
+def refused(*arguments: object, status: int = 1) -> str:
+    found, output, errors = penstock(*arguments)
+    assert (found, output) == (status, "")
+    assert errors.startswith("penstock: ")
+    assert errors.count("\n") == 1
+    return errors
 
 
 def make_pipeline(client: Client, name: str = "nightly") -> str:
@@ -264,7 +264,7 @@ def test_a_backup_of_a_newer_version_is_refused(saved: tuple[Path, Path], tmp_pa
 
 
 def test_postgres_has_its_own_tools(tmp_path: Path) -> None:
-    url = {"PENSTOCK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    assert "pg_dump" in refused("backup", tmp_path / "b", **url)
+    url = ("--database-url", "postgresql://nobody@127.0.0.1:1/none")
+    assert "pg_dump" in refused("backup", tmp_path / "b", *url)
     (tmp_path / "b").mkdir()
-    assert "pg_restore" in refused("restore", tmp_path / "b", **url)
+    assert "pg_restore" in refused("restore", tmp_path / "b", *url)

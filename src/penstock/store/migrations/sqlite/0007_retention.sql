@@ -6,8 +6,9 @@ CREATE TABLE sweep (
 
 INSERT INTO sweep (due_at) VALUES (0);
 
--- When this database was brought back from a backup. What was done after the backup is unknown here,
--- and the keys that were given then are given again: task ids from before must not open anything.
+-- When this database was brought back from a backup. What was done after the backup is unknown
+-- here, and the keys that were given then are given again: task ids from before must not open
+-- anything.
 CREATE TABLE restoration (
     at INTEGER NOT NULL
 );
