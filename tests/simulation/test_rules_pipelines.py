@@ -5,7 +5,7 @@ import pytest
 from penstock.language.forms import from_cli
 from penstock.model.api import PutPipelineDefinitionRequest
 from penstock.model.errors import InvalidRequest, PipelineDeleted
-from penstock.model.times import HOUR_MS, format_instant
+from penstock.model.times import HOUR_MS, MINUTE_MS, SECOND_MS, format_instant
 from penstock.simulation.runners import Runner
 from tests.simulation.scenes import (
     END_OF_TIME,
@@ -333,3 +333,31 @@ def test_a_deleted_pipeline_takes_nothing(world):
             call()
     wait(world, hours=1)
     assert hand.poll_once() is None
+
+
+def test_what_depends_on_the_skipped_is_skipped_too(world):
+    """Deactivation, and activating again: nothing is FINISHED, or offered, for want of a run."""
+    pipeline = world.begin(
+        hourly(activity("A", output=("N",)), node("N"), activity("B", input=("N",)))
+    )
+    wait(world, hours=1)
+    world.activate(pipeline, world.now)
+    first = {i.component: i.status for i in world.instances(pipeline) if i.start == T0}
+    assert first == {"A": "SKIPPED", "N": "SKIPPED", "B": "SKIPPED"}
+    assert instance(world, pipeline, "B").attempts == 0
+    assert world.describe(pipeline, "N").string("@healthStatus") is None
+    assert instance(world, pipeline, "B", 1).status == "WAITING_ON_DEPENDENCIES"
+
+
+def test_a_schedule_that_gives_way_to_runs_on_demand(world):
+    """On demand: a run is named after its activation, whatever interval would have come next."""
+    pipeline = world.begin(hourly(activity("A")))
+    hand = Hand(world)
+    hand.end(hand.take())
+    put(world, pipeline, [default("ondemand"), schedule(), activity("A")])
+    world.activate(pipeline)
+    assert [i.start - T0 for i in world.instances(pipeline)] == [0, SECOND_MS]
+    hand.end(hand.take())
+    wait(world, minutes=10)
+    world.activate(pipeline)
+    assert world.instances(pipeline)[-1].start == T0 + 10 * MINUTE_MS

@@ -146,24 +146,37 @@ def _row(view: ActivateView, component: Component, start_at: Instant | None) -> 
 def _run_time(view: ActivateView, now: Instant) -> Instant:
     """The run's time, in whole seconds; the second of two runs in one second is a second on."""
     second = now - now % SECOND_MS
-    return max([second, *(row.next_start for row in view.rows.values())])
+    return second if view.latest is None else max(second, view.latest + SECOND_MS)
 
 
 def _take_up_again(view: ActivateView, event: Activate) -> Iterable[Event]:
     """What becomes of instances that are there already: skipped, run again, offered."""
     for instance in view.revivable:
         yield RerunInstance(instance.key, "the pipeline was activated again")
+    skipped = [each for each in view.unfinished if _goes(view, each, event.start_at)]
+    rank = {key: place for place, key in enumerate(view.plan.components)}
+    # Dependents first: else those would have nothing left to wait for, and a data node be FINISHED.
+    for instance in sorted(skipped, key=lambda each: -rank.get(each.component, 0)):
+        yield SkipInstance(instance.key)
+    gone = {instance.key for instance in skipped}
     for instance in view.unfinished:
-        component = view.plan.components.get(instance.component)
-        attached = component is not None and bool(component.owner)
-        # What is attached goes with its owner, and a resource with those that use it.
-        resource = component is not None and component.category == RESOURCE
-        if not attached and not resource and _is_skipped(instance, event.start_at):
-            yield SkipInstance(instance.key)
-        elif instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
+        if instance.key in gone:
+            continue
+        if instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
             yield Await(instance.key)
-        elif instance.status in {WAITING_FOR_RUNNER, WAITING_ON_DEPENDENCIES, PAUSED}:
+        else:
             yield ResumeInstance(instance.key)
+
+
+def _goes(view: ActivateView, instance: Instance, start_at: Instant | None) -> bool:
+    """Whether an instance is passed over by itself.
+
+    What is attached goes with its owner, and a resource with those that use it.
+    """
+    component = view.plan.components.get(instance.component)
+    if component is not None and (component.owner or component.category == RESOURCE):
+        return False
+    return _is_skipped(instance, start_at)
 
 
 def _is_skipped(instance: Instance, start_at: Instant | None) -> bool:

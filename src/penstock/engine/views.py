@@ -149,11 +149,15 @@ class SettledView(Struct, frozen=True):
 
 
 class AdvanceView(Struct, frozen=True):
-    """The active plan and the rows of the components that may advance (with `active` counted)."""
+    """The active plan and the rows of the components that may advance (with `active` counted).
+
+    `resources` are the keys of the unfinished instances of those that are resources.
+    """
 
     pipeline: Pipeline
     plan: Plan
     rows: dict[str, ComponentRow]
+    resources: tuple[int, ...] = ()
 
 
 class CheckView(Struct, frozen=True):
@@ -174,8 +178,8 @@ class ActivateView(Struct, frozen=True):
 
     `first_activated_at` is the time that the plan was compiled with as the first activation's.
     `unfinished` holds all unfinished instances, `revivable` those that a deactivation cancelled,
-    `active_runs` counts the on-demand runs that can still move. `old_schedules` names the schedules
-    of the plan before.
+    `active_runs` counts the on-demand runs that can still move, `latest` is the latest start of all
+    instances. `old_schedules` names the schedules of the plan before.
     """
 
     pipeline: Pipeline
@@ -185,6 +189,7 @@ class ActivateView(Struct, frozen=True):
     unfinished: tuple[Instance, ...] = ()
     revivable: tuple[Instance, ...] = ()
     active_runs: int = 0
+    latest: Instant | None = None
     old_schedules: frozenset[str] = frozenset()
 
 

@@ -134,6 +134,7 @@ def _view(unit: Unit, pipeline: Pipeline, prepared: Prepared) -> ActivateView:
         unfinished=tuple(store.unfinished(key)),
         revivable=tuple(store.revivable(key)),
         active_runs=store.active_runs(key),
+        latest=store.latest_run(key),
         old_schedules=old_schedules,
     )
 
