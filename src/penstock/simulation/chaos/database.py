@@ -130,6 +130,8 @@ class Database(Protocol):
     """A database for one history; `fuse` stands before each of its statements."""
 
     fuse: Fuse
+    options: str
+    """What the command line is told to use it."""
 
     def open(self) -> Store:
         """A store as a server that starts would open it; the one before is dead."""
@@ -207,6 +209,8 @@ def _empty() -> MemoryStore:
 
 class SqliteDatabase:
     """SQLite in memory: one connection, which outlives the servers that use it."""
+
+    options = ""
 
     def __init__(self, fuse: Fuse) -> None:
         self.fuse = fuse

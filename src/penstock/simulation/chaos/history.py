@@ -68,7 +68,7 @@ def run_seed(
 
 def _report(seed: int, world: "_World", error: Exception, trace: bool) -> str:
     life = world.life
-    lines = life.log[-LAST_STEPS:]
+    lines, options = life.log[-LAST_STEPS:], world.database.options
     if trace:
         put = [json.dumps({"objects": each.objects()}) for each in world.editions.values()]
         lines = [*put, *life.log]
@@ -80,7 +80,7 @@ def _report(seed: int, world: "_World", error: Exception, trace: bool) -> str:
             f"seed {seed}, step {life.steps}:",
             *(f"  {line}" for line in broken.splitlines()),
             "",
-            f"again: python -m penstock.simulation.chaos --seed {seed} --trace",
+            f"again: python -m penstock.simulation.chaos --seed {seed}{options} --trace",
         ]
     )
 

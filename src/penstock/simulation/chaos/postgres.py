@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.model.runtime import HistoryEvent
-from penstock.simulation.chaos.database import ALL_OF, TABLES, Database, Fuse, Rows, gather
+from penstock.simulation.chaos.database import ALL_OF, Database, Fuse, Rows, gather
 from penstock.store.postgres import PostgresStore
+from penstock.store.protocol import UnsuitableDatabase
 from penstock.store.session import connect
 
 _EAR = """
@@ -17,10 +18,10 @@ END $$;
 CREATE OR REPLACE TRIGGER hear AFTER UPDATE OF status ON instance FOR EACH ROW
 WHEN (old.status <> new.status) EXECUTE FUNCTION hear();
 """
-_EMPTY = (
-    f"TRUNCATE {', '.join(TABLES)}, definition, event, heartbeat, master_key, heard"
-    " RESTART IDENTITY"
-)
+_OURS = "SELECT to_regclass('heard') IS NOT NULL OR NOT EXISTS (SELECT 1 FROM pipeline)"
+_TABLE_NAMES = """
+SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migration'
+"""
 _EVENTS = (
     "SELECT pipeline, component, start, attempt, at, what, detail, user_name, key FROM event"
     " WHERE key > %s ORDER BY key"
@@ -30,15 +31,28 @@ _EVENTS = (
 class PostgresDatabase:
     """A database of its own, emptied for each history."""
 
+    options = " --database-url URL"
+
     def __init__(self, fuse: Fuse, url: str) -> None:
         self.fuse = fuse
         self._url = url
         self._store: PostgresStore | None = None
         self.open()
         self._connection: Any = connect(url)
-        self._connection.execute(_EAR, prepare=False)
-        self._connection.execute(_EMPTY)
+        self._empty()
         self._last_event = 0
+
+    def _empty(self) -> None:
+        """Remove all that an earlier history has left; raises `UnsuitableDatabase`."""
+        ((ours,),) = self._connection.execute(_OURS).fetchall()
+        if not ours:
+            self.close()
+            raise UnsuitableDatabase(
+                "the database has pipelines, and chaos removes all that is in it; name another"
+            )
+        self._connection.execute(_EAR, prepare=False)
+        names = [f'"{name}"' for (name,) in self._connection.execute(_TABLE_NAMES).fetchall()]
+        self._connection.execute(f"TRUNCATE {', '.join(names)} RESTART IDENTITY")
 
     def open(self) -> PostgresStore:
         """A store for a server that starts; the connections of the one before are closed."""
