@@ -9,7 +9,9 @@ from penstock.model.errors import InvalidRequest
 from penstock.model.ids import instance_id
 from penstock.model.status import ENDED
 from penstock.model.times import HOUR_MS, MINUTE_MS
+from penstock.resources.provider import Order
 from penstock.service.system import SYSTEM
+from penstock.simulation.machines import Habits
 from penstock.simulation.runners import Rule, Runner, Work
 from penstock.simulation.world import World
 from tests.simulation.scenes import (
@@ -20,6 +22,7 @@ from tests.simulation.scenes import (
     condition,
     default,
     key_exists,
+    machine,
     node,
     schedule,
     thing,
@@ -27,14 +30,18 @@ from tests.simulation.scenes import (
 
 PERIODS = ("20 minutes", "1 hour", "2 hours", "3 hours")
 CONDITIONS = ("P", "Q", "K")
+MACHINES = ("M0", "M1")
 ALARMS = ("Bell", "Siren")
 LIMIT = T0 + 10 * 24 * HOUR_MS
 
 
-def random_definition(random: Random, terminating: bool = False) -> list[Thing]:
+def random_definition(
+    random: Random, terminating: bool = False, hosted: float = 0.0
+) -> list[Thing]:
     """Up to six activities and three data nodes on up to three schedules, or on demand.
 
     Some have preconditions and actions; with `terminating` what is late may be terminated.
+    `hosted` is the share of the activities that run on one of two resources.
     """
     on_demand = random.random() < 0.25
     style = "ondemand" if on_demand else random.choice(("cron", "timeseries"))
@@ -56,13 +63,18 @@ def random_definition(random: Random, terminating: bool = False) -> list[Thing]:
             reachable = [f"N{j}" for j in range(len(nodes)) if j < k]
             fields["input"] = tuple(random.sample(reachable, min(1, len(reachable))))
         activities.append(activity(f"A{k}", *after, **fields))
+    for each in activities if hosted else ():
+        if random.random() < hosted:
+            each["runsOn"] = {"ref": random.choice(MACHINES)}
     mode = {"failureAndRerunMode": random.choice(("none", "cascade"))}
     return [
         default(style, names[0] if names else None, **mode),
         *schedules,
         *nodes,
         *activities,
-        *_conditions(random),
+        *_conditions(random, hosted),
+        *([schedule("3 hours", T0 - 6 * HOUR_MS, "Wide")] if hosted and names else []),
+        *(_machine(random, name, names, terminating) for name in MACHINES if hosted),
         *(alarm(name, message=f"{name}: #{{node.@id}} is #{{node.@status}}") for name in ALARMS),
         thing("Terminate", "Terminate"),
     ]
@@ -83,11 +95,30 @@ def _attached(random: Random, terminating: bool) -> Thing:
     return fields
 
 
-def _conditions(random: Random) -> list[Thing]:
+def _machine(random: Random, name: str, schedules: list[str], terminating: bool) -> Thing:
+    """A resource; with `terminating` it may be cut short, by its own time or by a failed task."""
+    fields = ({"schedule": {"ref": "Wide"}} if schedules else {}) | {
+        "initTimeout": random.choice(("10 minutes", "40 minutes")),
+        "maximumRetries": str(random.randint(0, 2)),
+        "retryDelay": random.choice(("1 minute", "20 minutes")),
+        "actionOnResourceFailure": random.choice(("retryAll", "retryAll", "retryNone")),
+    }
+    if terminating:
+        fields["terminateAfter"] = random.choice(("4 hours", "8 hours"))
+        fields["actionOnTaskFailure"] = random.choice(("continue", "continue", "terminate"))
+    if random.random() < 0.3:
+        fields["onFail"] = (random.choice(ALARMS),)
+    return machine(name, **fields)
+
+
+def _conditions(random: Random, hosted: float = 0.0) -> list[Thing]:
     delay = {"retryDelay": random.choice(("1 minute", "20 minutes")), "maximumRetries": "1"}
     mode: Thing = {"failureAndRerunMode": "cascade"} if random.random() < 0.3 else {}
+    where: Thing = {}
+    if hosted and random.random() < 0.3:
+        where = {"runsOn": (random.choice(MACHINES),)}
     return [
-        condition("P", **delay, **mode, onFail=(ALARMS[0],)),
+        condition("P", **delay, **mode, **where, onFail=(ALARMS[0],)),
         condition("Q", **delay, preconditionTimeout="3 hours"),
         key_exists("K", **delay, **mode),
     ]
@@ -137,6 +168,29 @@ def staff(world: World, rule: Rule, random: Random) -> list[Runner]:
     runners = [Runner(world, rule, slots=random.randint(1, 3)) for _ in range(2)]
     own = Runner(world, rule, SYSTEM_GROUP, slots=2, name="the server", caller=SYSTEM)
     return [*runners, own]
+
+
+def habits(seed: int, troubled: float) -> Callable[[Order], Habits]:
+    """How machines behave, by their tokens alone; `troubled` is the share of those with a fault."""
+
+    def of(order: Order) -> Habits:
+        random = Random(f"{seed} {order.token}")
+        if random.random() >= troubled:
+            return Habits(boots_ms=random.randint(0, 5) * MINUTE_MS, stops=random.randint(1, 4))
+        later = random.randint(1, 120) * MINUTE_MS
+        return random.choice(
+            (
+                Habits(refuses=True),
+                Habits(problems=("it makes no sense",)),
+                Habits(forgets=True, stops=3),
+                Habits(faults={step: random.randint(0, 3) for step in ("check", "create", "stop")}),
+                Habits(dies_ms=later),
+                Habits(silent_ms=later, heals=random.random() < 0.5),
+                Habits(boots_ms=later),
+            )
+        )
+
+    return of
 
 
 def steady(seed: int, failing: float = 0.0) -> Rule:

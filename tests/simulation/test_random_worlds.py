@@ -1,5 +1,7 @@
 """Seeded random worlds, audited after every commit; a failing case names its seed."""
 
+from collections.abc import Callable
+from itertools import count
 from random import Random
 
 import pytest
@@ -7,12 +9,14 @@ from msgspec.structs import replace
 
 from penstock.model.status import ENDED
 from penstock.model.times import MINUTE_MS
-from penstock.simulation.audit import Violated
+from penstock.simulation.audit import Violated, audit
 from penstock.simulation.immediate import Crashed
+from penstock.simulation.machines import MachineRoom
 from penstock.simulation.world import CALLER, World
 from tests.simulation.random_worlds import (
     LIMIT,
     careless,
+    habits,
     is_alarm,
     is_condition,
     meddle,
@@ -79,6 +83,71 @@ def test_a_wild_world_keeps_the_rules_and_can_be_put_in_order(make_world, seed):
     assert {each.status for each in world.instances(pipeline)} <= ENDED
     found = ends(world, pipeline)
     assert len(found) == len(set(found)), "an attempt finished twice"
+
+
+def now_and_then(every: int = 8) -> Callable[[World], None]:
+    """An audit of every so many commits: machines are looked at, and make one, all the time."""
+    commits = count()
+
+    def watch(world: World) -> None:
+        if next(commits) % every == 0:
+            audit(world)
+
+    return watch
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_world_with_machines_without_failures_always_finishes(make_world, seed):
+    random = Random(seed)
+    world = make_world()
+    world.watch = now_and_then()
+    pipeline = world.begin(random_definition(random, hosted=0.6))
+    staff(world, steady(seed), random)
+    room = MachineRoom(world, habits(seed, troubled=0.0), steady(seed), slots=2)
+    assert world.run_out(LIMIT)
+    assert world.pipeline(pipeline).state == "FINISHED"
+    assert room.provider.left() == []
+    found = ends(world, pipeline)
+    assert len(found) == len(set(found)), "an attempt finished twice"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_wild_world_with_machines_leaves_none_behind(make_world, seed):
+    """Machines that die, fall silent, or never come; people who meddle; servers that restart."""
+    world = make_world()
+    world.watch = now_and_then()
+    random = Random(seed)
+    pipeline = world.begin(random_definition(random, terminating=True, hosted=0.6))
+    staff(world, careless(seed), random)
+    room = MachineRoom(world, habits(seed, troubled=0.4), careless(seed))
+    for _ in range(12):
+        world.advance_to(world.now + random.randint(0, 90) * MINUTE_MS)
+        meddle(world, pipeline, random)
+    put_in_order(world, pipeline)
+    assert world.pipeline(pipeline).state == "FINISHED"
+    assert {each.status for each in world.instances(pipeline)} <= ENDED
+    assert room.provider.left() == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_crashes_leave_no_machine_behind(make_world, seed):
+    world = make_world()
+    chances = Random(seed)
+
+    def hazard(moment: str) -> None:
+        if chances.random() < 0.1:
+            raise Crashed(moment)
+
+    world.watch = now_and_then()
+    pipeline = world.begin(random_definition(Random(seed), terminating=True, hosted=0.7))
+    world.hazard = hazard
+    staff(world, steady(seed, failing=0.2), Random(seed))
+    room = MachineRoom(world, habits(seed, troubled=0.3), steady(seed, failing=0.2))
+    world.run_out(LIMIT)
+    world.hazard = lambda moment: None
+    put_in_order(world, pipeline)
+    assert world.pipeline(pipeline).state == "FINISHED"
+    assert room.provider.left() == []
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -813,3 +813,57 @@ def test_other_runners_have_nothing_to_do_with_it(world):
     wait(world, minutes=10)
     assert state(world, pipeline) == "FINISHED"
     assert other.taken == [f"{name_of('B')}_Attempt=1"]
+
+
+# What is shown.
+
+
+def test_an_instance_says_what_it_runs_on_and_the_resource_who_runs_on_it(world):
+    MachineRoom(world, rule=done_in(30))
+    pipeline = world.begin(on_demand(activity("A", **ON_M), activity("B", **ON_M), machine("M")))
+    assert world.describe(pipeline, name_of("A")).refs("@waitingOn") == (name_of("M"),)
+    wait(world, minutes=5)
+    assert world.describe(pipeline, name_of("A")).ref("@resource") == name_of("M")
+    shown = world.describe(pipeline, name_of("M"))
+    assert shown.refs("input") == (name_of("A"), name_of("B"))
+    assert shown.string("@resourceId") == f"machine of {pipeline}_{name_of('M')}_Attempt=1"
+    assert shown.ref("@headAttempt") == f"{name_of('M')}_Attempt=1"
+    attempt = world.describe(pipeline, f"{name_of('M')}_Attempt=1")
+    assert attempt.string("@status") == "RUNNING"
+    assert attempt.string("@resourceId") == shown.string("@resourceId")
+
+
+def test_a_failed_one_gives_its_failure_reason(world):
+    MachineRoom(world, lambda order: Habits(refuses=True))
+    pipeline = world.begin(on_demand(activity("A", **ON_M), machine("M", maximumRetries="0")))
+    wait(world, minutes=5)
+    shown = world.describe(pipeline, name_of("M"))
+    assert shown.string("@failureReason") == "there is no room for such a machine"
+    assert shown.string("errorId") == "Service_ResourceNotCreated"
+
+
+def explained(world: World, pipeline: str, component: str = "A") -> str:
+    return world.describe(pipeline, name_of(component)).string("@explanation") or ""
+
+
+def test_the_explanation_leads_to_the_resource(world):
+    MachineRoom(world, lambda order: Habits(silent_ms=0, faults={"create": 2}))
+    pipeline = world.begin(on_demand(activity("A", **ON_M), machine("M")))
+    waits = f"Waits for {name_of('M')}, which "
+    assert explained(world, pipeline) == waits + "is being checked by its provider."
+    wait(world, minutes=0.05)
+    assert "is being created since 2023-11-15T00:00:01, which met a fault once; it is tried " in (
+        explained(world, pipeline)
+    )
+    wait(world, minutes=5)
+    assert explained(world, pipeline).startswith(waits + "is up since 2023-11-15T00:00:01, and no ")
+    world.set_status(pipeline, "TRY_CANCEL", name_of("M"))
+    assert explained(world, pipeline, "M").startswith("Is being shut down")
+    assert "its resource @M_" in explained(world, pipeline)
+
+
+def test_a_resource_that_nobody_asks_for_yet_says_so(world):
+    pipeline = world.begin(on_demand(activity("B"), activity("A", "B", **ON_M), machine("M")))
+    assert explained(world, pipeline, "M") == (
+        "Is not needed yet: nothing that runs on it waits for nothing else."
+    )

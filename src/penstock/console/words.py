@@ -17,6 +17,10 @@ STATUS_WORDS = {
     "TIMEDOUT": "timed out",
     "PAUSED": "paused",
     "SKIPPED": "skipped",
+    "VALIDATING": "being checked",
+    "CREATING": "being created",
+    "ACTIVATING": "waiting for its runner",
+    "SHUTTING_DOWN": "shutting down",
 }
 """States of instances and attempts."""
 

@@ -18,6 +18,7 @@ from penstock.engine.events import (
     PutWait,
     SetTimer,
     Settled,
+    TendResource,
     UpdateInstance,
 )
 from penstock.engine.intervals import Schedule
@@ -74,6 +75,7 @@ class _Steps:
         self.pipeline = view.pipeline
         self.rows = dict(view.rows)
         self.before = view.rows
+        self.resources = view.resources
         self.now = now
         self.creates: dict[str, list[Create]] = {}
         self.next_due: Instant | None = None
@@ -171,6 +173,9 @@ class _Steps:
         ]
         if self.more:
             follow.append(Advance(self.pipeline.key))
+        if changes:
+            # Those who were still to come may come no more.
+            follow.extend(TendResource(key) for key in self.resources)
         closed = any(not row.open and self.before[key].open for key, row in self.rows.items())
         if closed:
             follow.append(CheckPipeline(self.pipeline.key))

@@ -11,19 +11,24 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.engine.creation import due_at
-from penstock.engine.plan import PRECONDITIONS, SERVICE_PREFIX, Component, Plan
-from penstock.model.ids import instance_id, parse_object_id
+from penstock.engine.plan import PRECONDITIONS, RESOURCE, SERVICE_PREFIX, Component, Plan
+from penstock.model.compute import Machine, machine_of
+from penstock.model.ids import instance_id, parse_object_id, resource_group
 from penstock.model.runtime import Attempt, Instance, Pipeline
 from penstock.model.status import (
+    ACTIVATING,
     CANCELED,
     CASCADE_FAILED,
+    CREATING,
     FAILED,
     FINISHED,
     PAUSED,
     RUNNING,
     SATISFIED,
+    SHUTTING_DOWN,
     SKIPPED,
     TIMEDOUT,
+    VALIDATING,
     WAITING_FOR_RUNNER,
     WAITING_ON_DEPENDENCIES,
 )
@@ -169,6 +174,8 @@ def _waiting(link: Link, situation: Situation) -> Told:
         )
     if instance.unmet:
         return Told("waits for others")
+    if link.component.category == RESOURCE:
+        return Told("is not needed yet: nothing that runs on it waits for nothing else")
     return Told("waits for nothing any more, and is about to go on")
 
 
@@ -206,6 +213,10 @@ def _for_runner(link: Link, situation: Situation) -> Told:
 def _running(link: Link, situation: Situation) -> Told:
     instance, attempt = link.instance, link.attempt
     assert instance is not None
+    if link.component.category == RESOURCE:
+        heard = attempt.reported_at if attempt is not None else None
+        last = f"; its runner was last heard at {format_instant(heard)}" if heard else ""
+        return Told(f"is there{last}")
     since = ""
     if attempt is not None and attempt.handed_at is not None:
         where = f" on {attempt.hostname}" if attempt.hostname else ""
@@ -272,7 +283,43 @@ def _canceled(link: Link, situation: Situation) -> Told:
 
 
 def _timed_out(link: Link, situation: Situation) -> Told:
-    return Told("ran out of time", _again(link, "Set"))
+    instance = link.instance
+    assert instance is not None
+    at = f" at {format_instant(instance.ended_at)}" if instance.ended_at is not None else ""
+    return Told(
+        f"ran out of time{at}{_with(instance)}",
+        "Give it more of that (terminateAfter), activate, and set RERUN on what it took down.",
+    )
+
+
+def _resource(link: Link, situation: Situation) -> Told:
+    """A resource on its way up or down."""
+    instance, attempt = link.instance, link.attempt
+    assert instance is not None
+    machine = machine_of(attempt.fields if attempt is not None else None)
+    number = f" (attempt {instance.attempts})" if instance.attempts > 1 else ""
+    if instance.status == SHUTTING_DOWN:
+        stubborn = _with(instance) if machine.faults else ""
+        return Told(f"is being shut down{number}{stubborn}")
+    fault = ""
+    if machine.faults:
+        times = "once" if machine.faults == 1 else f"{machine.faults} times"
+        fault = (
+            f", which met a fault {times}; it is tried again at {format_instant(machine.step_at)}"
+        )
+    if instance.status == VALIDATING:
+        return Told(f"is being checked by its provider{number}{fault}")
+    if instance.status == CREATING:
+        return Told(f"is being created{number}{_since(machine)}{fault}")
+    group = resource_group(situation.pipeline.id, instance.component, instance.start)
+    return Told(
+        f"is up{number}{_since(machine)}, and no runner on it has asked for tasks of worker group "
+        f"{group!r} yet"
+    )
+
+
+def _since(machine: Machine) -> str:
+    return "" if machine.began_at is None else f" since {format_instant(machine.began_at)}"
 
 
 def _ended(link: Link, situation: Situation) -> Told:
@@ -290,6 +337,10 @@ _TELL: Final[dict[str, Callable[[Link, Situation], Told]]] = {
     TIMEDOUT: _timed_out,
     FINISHED: _ended,
     SKIPPED: _ended,
+    VALIDATING: _resource,
+    CREATING: _resource,
+    ACTIVATING: _resource,
+    SHUTTING_DOWN: _resource,
 }
 
 
@@ -424,9 +475,12 @@ class Explainer:
             if state.failed_start is not None:
                 failed = self._store.task_by_name(wait.pipeline, wait.target, state.failed_start)
                 return failed, others
-        # Preconditions come last: they are made when nothing else is missing.
-        preconditions = self._component(instance).preconditions
-        for wait in sorted(waits, key=lambda wait: wait.target in preconditions):
+        # Preconditions and the resource come last: they are made when nothing else is missing.
+        own = self._component(instance)
+        last = [*own.preconditions, own.resource]
+        for wait in sorted(
+            waits, key=lambda wait: last.index(wait.target) if wait.target in last else -1
+        ):
             found = self._first_missing(instance, wait.target)
             if found is not None:
                 return found, others

@@ -208,7 +208,10 @@ def _advance(rows: Rows, event: Advance) -> AdvanceView | None:
     else:
         each = (rows.store.component_with_active(event.pipeline, name) for name in names)
         found = [row for row in each if row is not None]
-    return AdvanceView(pipeline, plan, {r.id: r for r in found if r.id in plan.components})
+    known = {row.id: row for row in found if row.id in plan.components}
+    resources = [key for key in known if plan.components[key].category == RESOURCE]
+    unfinished = (i.key for r in resources for i in rows.store.unfinished(pipeline.key, r))
+    return AdvanceView(pipeline, plan, known, tuple(unfinished))
 
 
 def _neighbours(plan: Plan, components: tuple[str, ...]) -> set[str] | None:
@@ -237,9 +240,13 @@ def _create(rows: Rows, event: Create) -> CreateView | None:
     pipeline = rows.pipeline(event.pipeline)
     plan = rows.plan(pipeline, event.version)
     place = _place(rows, pipeline, plan, event.component, event.start)
-    named = (event.pipeline, event.component, event.start)
-    if place.component.owner and rows.store.task_by_name(*named) is not None:
-        return None
+    if place.component.owner:
+        owner = rows.store.task_by_name(event.pipeline, place.component.owner, event.start)
+        # The owner may have ended meanwhile, by a precondition that was made just before this one.
+        if owner is None or owner.instance.status in ENDED:
+            return None
+        if rows.store.task_by_name(event.pipeline, event.component, event.start) is not None:
+            return None
     states = _states(rows, pipeline, plan, place, event.start, event.end)
     return CreateView(place, states, rows.store.reserve_instance_key())
 

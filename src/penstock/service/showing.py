@@ -4,7 +4,8 @@ Secrets are masked in all of them; see `masking`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 
 from penstock.engine.conditions import SOONEST_MS
 from penstock.engine.objects import (
@@ -14,9 +15,10 @@ from penstock.engine.objects import (
     ref_field,
     text_field,
 )
-from penstock.engine.plan import ACTION, DATA_NODE, Component, Plan
+from penstock.engine.plan import ACTION, DATA_NODE, RESOURCE, Component, Plan
 from penstock.language.expressions import Value, evaluate, has_expression, to_text
 from penstock.language.scope import ObjectScope
+from penstock.model.compute import machine_of
 from penstock.model.definition import Field, PipelineObject
 from penstock.model.errors import DefinitionError, InvalidRequest
 from penstock.model.ids import attempt_id, instance_id
@@ -29,6 +31,10 @@ from penstock.store.protocol import Reader
 
 MOST_NAMES = 100
 """How many instances a field that names others has at most."""
+
+
+MOST_SHOWN = 100
+"""References of one kind that an instance is shown with."""
 
 
 def show_component(
@@ -139,6 +145,7 @@ def show_instance(
         extra.append(text_field("@nextRetryTime", format_instant(instance.retry_at)))
     if instance.status in {WAITING_ON_DEPENDENCIES, "PAUSED"}:
         extra += [ref_field("@waitingOn", name) for name in waiting_on(store, plan, instance)]
+    extra += _usage(store, plan, instance)
     extra += _log_location(plan, instance)
     if component.category == DATA_NODE:
         extra += _neighbours(store, plan, instance)
@@ -236,10 +243,52 @@ def _time(instant: Instant | None) -> str | None:
 
 def _attempt_reports(plan: Plan, instance: Instance, attempt: Attempt) -> list[Field]:
     """The fields that the runner reported; only while they say something of what runs or ran."""
-    if attempt.fields is None or plan.components[instance.component].category == ACTION:
+    category = plan.components[instance.component].category
+    if category == RESOURCE:
+        return _machine_reports(attempt)
+    if attempt.fields is None or category == ACTION:
         return []
     reported: dict[str, str] = json.loads(attempt.fields)
     return [text_field(key, value) for key, value in reported.items()]
+
+
+def _machine_reports(attempt: Attempt) -> list[Field]:
+    """What is known of a resource's machine, and why it failed, if it did."""
+    fields = [text_field(key, value) for key, value in machine_of(attempt.fields).facts.items()]
+    if attempt.error_message:
+        fields.append(text_field("@failureReason", attempt.error_message))
+    return fields
+
+
+def _usage(store: Reader, plan: Plan, instance: Instance) -> list[Field]:
+    """What an instance runs on; of a resource, the activities on it (observed: as `input`)."""
+    component = plan.components[instance.component]
+    start = plan.resource_start(component, instance.start)
+    if start is not None:
+        return [ref_field("@resource", instance_id(component.resource, start))]
+    if component.category != RESOURCE:
+        return []
+    users = (plan.components[name] for name in component.users)
+    names = (
+        instance_id(user.id, each)
+        for user in users
+        for each in _starts_on(plan, user, instance)
+        if store.task_by_name(instance.pipeline, user.id, each) is not None
+    )
+    return [ref_field("input", name) for name in islice(names, MOST_SHOWN)]
+
+
+def _starts_on(plan: Plan, user: Component, resource: Instance) -> Iterator[Instant]:
+    """The starts of a component's intervals that a resource's instance serves, oldest first."""
+    schedule = user.schedule
+    if schedule is None:
+        yield resource.start
+        return
+    first = schedule.first_from(resource.start)
+    for k in range(first, first + MOST_SHOWN):
+        if not schedule.has(k) or schedule.start(k) >= resource.end:
+            return
+        yield schedule.start(k)
 
 
 def _log_location(plan: Plan, instance: Instance) -> list[Field]:
@@ -253,7 +302,7 @@ def _log_location(plan: Plan, instance: Instance) -> list[Field]:
 
 
 def waiting_on(store: Reader, plan: Plan, instance: Instance) -> list[str]:
-    """The ids of the instances that an instance still waits for, oldest first, 100 at most."""
+    """The ids of the instances that an instance still waits for, oldest first; only so many."""
     names: list[str] = []
     for wait in store.waits_of(instance.key):
         if not wait.missing:

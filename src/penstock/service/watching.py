@@ -4,19 +4,22 @@ Reads only, each in one view of the store, each bounded by the page that asks: a
 a million instances. Secrets are masked here, so no page can forget to.
 """
 
+import json
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.engine.intervals import Schedule
-from penstock.engine.plan import Plan
+from penstock.engine.plan import RESOURCE_GROUP, Plan
 from penstock.language.forms import to_cli
 from penstock.language.zones import UTC_ZONE
 from penstock.model.caller import Caller
+from penstock.model.compute import machine_of
 from penstock.model.definition import Field
 from penstock.model.errors import InvalidRequest
 from penstock.model.ids import parse_object_id
 from penstock.model.runtime import Attempt, ComponentRow, HistoryEvent, Instance, Pipeline, Wait
-from penstock.model.status import RUNNING
+from penstock.model.status import UNDER_WAY
 from penstock.model.times import Instant
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
@@ -158,7 +161,8 @@ async def list_summaries(context: Context, caller: Caller, before: int | None) -
 
 def _summary(store: Reader, pipeline: Pipeline) -> Summary:
     found = store.status_counts(pipeline.key, MOST_COUNTED)
-    running, failed = found.pop(RUNNING, 0), found.pop("FAILED", 0)
+    running = sum(found.pop(status, 0) for status in UNDER_WAY)
+    failed = found.pop("FAILED", 0)
     return Summary(pipeline, _health(store, pipeline), Counts(running, sum(found.values()), failed))
 
 
@@ -290,11 +294,14 @@ def _masked_instance(instance: Instance, masker: Masker) -> Instance:
 
 
 def _masked_attempt(attempt: Attempt, masker: Masker) -> Attempt:
+    fields = attempt.fields
+    if attempt.worker_group == RESOURCE_GROUP:
+        fields = json.dumps(machine_of(fields).facts)
     return replace(
         attempt,
         error_message=masker.optional(attempt.error_message),
         error_stack_trace=masker.optional(attempt.error_stack_trace),
-        fields=masker.optional(attempt.fields),
+        fields=masker.optional(fields),
     )
 
 

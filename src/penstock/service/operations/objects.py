@@ -6,6 +6,7 @@ from penstock.engine.commands import refuse_command
 from penstock.engine.events import (
     CancelInstance,
     CheckPipeline,
+    Evaluate,
     Event,
     FinishInstance,
     PauseInstance,
@@ -14,7 +15,7 @@ from penstock.engine.events import (
     ResumeInstance,
 )
 from penstock.engine.objects import text_field
-from penstock.engine.plan import Plan
+from penstock.engine.plan import RESOURCE, Plan
 from penstock.engine.scopes import attempt_scope, component_scope, instance_scope
 from penstock.language.resolve import resolve_leniently
 from penstock.language.scope import ObjectScope
@@ -243,6 +244,18 @@ def _pause(unit: Unit, pipeline: Pipeline, component: str, paused: bool) -> None
     for instance in unit.store.unfinished(pipeline.key, component):
         event: Event = PauseInstance(instance.key) if paused else ResumeInstance(instance.key)
         unit.run(event)
+    if not paused:
+        _ask_for(unit, pipeline, component)
+
+
+def _ask_for(unit: Unit, pipeline: Pipeline, resource: str) -> None:
+    """A resource that may start again is asked for by those that wait for it."""
+    plan = unit.plan(pipeline, pipeline.version)
+    if resource not in plan.components or plan.components[resource].category != RESOURCE:
+        return
+    for user in plan.components[resource].dependents:
+        for instance in unit.store.unfinished(pipeline.key, user):
+            unit.run(Evaluate(instance.key))
 
 
 def _command(
