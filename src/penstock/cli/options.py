@@ -126,7 +126,12 @@ def parse_time_ago(_context: click.Context, _option: click.Parameter, text: str)
 
 def parse_retention(context: click.Context, option: click.Parameter, text: str) -> int | None:
     """Click's callback for `--retention`: as `parse_time_ago`, or `never`."""
-    return None if text == "never" else parse_time_ago(context, option, text) or None
+    if text == "never":
+        return None
+    try:
+        return parse_time_ago(context, option, text) or None
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message}; never forgets nothing") from None
 
 
 def parameter_option(command: Command) -> Command:

@@ -4,13 +4,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
 
 @contextmanager
 def byte_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar on standard error; the block tells it how many bytes of how many are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
     progress = Progress(
         TextColumn(what),
         BarColumn(),

@@ -1,6 +1,7 @@
 """Hears what other servers on the same database announce, and has the polls here look for it."""
 
 import asyncio
+import contextlib
 
 from penstock.service.dispatcher import Dispatcher
 from penstock.service.faults import log_outage
@@ -16,7 +17,7 @@ async def keep_listening(store: Store, writer: Writer, dispatcher: Dispatcher) -
     pause = SHORTEST_PAUSE_SECONDS
     while True:
         try:
-            ear = await asyncio.to_thread(store.listen)
+            ear = await _new_ear(store)
             if ear is None:
                 return
             # What was announced while nobody listened is lost: every poll looks for itself.
@@ -27,6 +28,18 @@ async def keep_listening(store: Store, writer: Writer, dispatcher: Dispatcher) -
             log_outage(str(error), meanwhile="polls here learn late of tasks offered elsewhere")
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+async def _new_ear(store: Store) -> Ear | None:
+    """An ear; if it comes when nobody wants it any more it is closed."""
+    coming = asyncio.create_task(asyncio.to_thread(store.listen))
+    try:
+        return await asyncio.shield(coming)
+    except asyncio.CancelledError:
+        with contextlib.suppress(StoreUnavailable, UnsuitableDatabase):
+            if (ear := await coming) is not None:
+                ear.close()
+        raise
 
 
 async def _hear(ear: Ear, writer: Writer) -> None:

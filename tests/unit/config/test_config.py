@@ -74,6 +74,12 @@ def test_the_command_refuses_before_it_makes_anything(
     assert not directory.exists()
 
 
+def test_a_wrong_retention_is_refused_likewise(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(command, ["--data", str(tmp_path / "data"), "--retention", "soon"])
+    assert ran.exit_code == 2
+    assert "write 12 hours, 90 days or 8 weeks; never forgets nothing" in ran.output
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
