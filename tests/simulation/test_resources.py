@@ -867,3 +867,13 @@ def test_a_resource_that_nobody_asks_for_yet_says_so(world):
     assert explained(world, pipeline, "M") == (
         "Is not needed yet: nothing that runs on it waits for nothing else."
     )
+
+
+def test_the_last_try_asks_for_no_spot_instance_if_it_says_so(world):
+    """useOnDemandOnLastAttempt."""
+    room = MachineRoom(world, by_number(Habits(dies_ms=5 * MINUTE_MS), Habits()), done_in(10))
+    spot = {"spotBidPrice": "0.5", "useOnDemandOnLastAttempt": "true", "maximumRetries": "1"}
+    pipeline = world.begin(on_demand(activity("A", **ON_M, **QUICK), machine("M", **spot, **QUICK)))
+    world.run_out(T0 + 3 * HOUR_MS)
+    assert state(world, pipeline) == "FINISHED"
+    assert [each.order.spot for each in room.provider.machines.values()] == [True, False]

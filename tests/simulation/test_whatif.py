@@ -9,7 +9,16 @@ from penstock.model.errors import InvalidRequest
 from penstock.model.times import HOUR_MS, MINUTE_MS
 from penstock.simulation.forecast import forecast
 from penstock.simulation.whatif import Failure, Lived, Rehearsal, Run, Scenario, never_ran
-from tests.simulation.scenes import T0, activity, default, hourly, node, on_demand, schedule
+from tests.simulation.scenes import (
+    T0,
+    activity,
+    default,
+    hourly,
+    machine,
+    node,
+    on_demand,
+    schedule,
+)
 
 
 def lived(objects, hours: float = 6, **scenario) -> Lived:
@@ -203,3 +212,18 @@ def test_nothing_is_written_anywhere(tmp_path, monkeypatch):
 def test_what_cannot_be_activated_is_refused_as_a_server_would():
     with pytest.raises((InvalidRequest, ValueError), match="empty"):
         lived([])
+
+
+def test_a_resource_starts_as_long_as_it_is_said_to_and_its_work_waits_for_it():
+    objects = hourly(activity("A", runsOn=("M",)), activity("B", "A", runsOn=("M",)), machine("M"))
+    found = lived(objects, hours=2, takes_ms={"M": 5 * MINUTE_MS, "*": 10 * MINUTE_MS})
+    assert [minutes(run) for run in of(found, "A")] == [(5, 5, 15)] * 2
+    assert [minutes(run) for run in of(found, "M")] == [(0, 0, 25)] * 2
+    (crew,) = forecast(found).crews
+    assert (crew.worker_group, crew.tasks) == ("M (resource)", 4)
+
+
+def test_a_resource_whose_time_is_up_takes_its_work_down():
+    objects = hourly(activity("A", runsOn=("M",)), machine("M", terminateAfter="30 minutes"))
+    found = lived(objects, hours=1, takes_ms={"*": HOUR_MS})
+    assert [run.status for run in found.runs] == ["TIMEDOUT", "CANCELED"]

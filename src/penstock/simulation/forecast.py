@@ -6,6 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.engine.plan import SERVICE_PREFIX
+from penstock.model.ids import parse_resource_group
 from penstock.model.times import Instant
 from penstock.simulation.whatif import Lived, Never, Run, Try, is_work, never_ran
 
@@ -97,8 +98,14 @@ def _crews(work: Sequence[Run], lived: Lived, over: Instant) -> list[Crew]:
         for each in run.tries:
             if each.worker_group.startswith(SERVICE_PREFIX):
                 continue
-            groups.setdefault(each.worker_group, []).append((run, each))
+            groups.setdefault(_crew_name(each.worker_group), []).append((run, each))
     return [_crew(group, pairs, lived, over) for group, pairs in sorted(groups.items())]
+
+
+def _crew_name(worker_group: str) -> str:
+    """All machines of a resource count as one crew."""
+    named = parse_resource_group(worker_group)
+    return worker_group if named is None else f"{named[1].component} (resource)"
 
 
 def _crew(group: str, pairs: Sequence[tuple[Run, Try]], lived: Lived, over: Instant) -> Crew:

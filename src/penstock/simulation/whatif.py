@@ -16,13 +16,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from penstock.config import Settings
-from penstock.engine.events import Claim, EndTask
-from penstock.engine.plan import ACTIVITY, DATA_NODE, SERVICE_PREFIX, Component, Plan
+from penstock.engine.events import Claim, EndTask, Heard, StepDone
+from penstock.engine.plan import ACTIVITY, DATA_NODE, RESOURCE, SERVICE_PREFIX, Component, Plan
 from penstock.model.api import ActivatePipelineRequest
+from penstock.model.compute import Outcome, OutcomeKind, Step, machine_of
 from penstock.model.definition import Definition, ParameterValue
 from penstock.model.errors import ApiError
+from penstock.model.ids import instance_id
 from penstock.model.runtime import Attempt, ComponentRow, Instance, Pipeline, TaskKey
-from penstock.model.status import SATISFIED, WAITING_FOR_RUNNER
+from penstock.model.status import RUNNING, SATISFIED, VALIDATING, WAITING_FOR_RUNNER
 from penstock.model.times import DAY_MS, MINUTE_MS, Instant
 from penstock.service.core import fire_timers
 from penstock.service.explaining import Asked, Explainer, tell
@@ -39,6 +41,9 @@ ANY = "*"
 DEFAULT_TAKES_MS = MINUTE_MS
 SIMULATED_FAILURE = "Simulated"
 FAILURE_MESSAGE = "the simulation was told to let it fail"
+
+HEARD = "HEARD"
+"""The end of a machine's start: a runner on it is heard."""
 
 _FOR_EVER_MS = 400 * 365 * DAY_MS
 _PAGE = 5_000
@@ -76,7 +81,9 @@ class Scenario(Struct, frozen=True):
     failures: Sequence[Failure] = ()
 
     def duration_ms(self, component: Component) -> int:
-        """How long a task of the component takes; what only checks or tells takes no time."""
+        """How long a task of the component takes, or a resource to start; else what is no activity
+        takes no time.
+        """
         for name in (component.id, component.object_id):
             if name in self.takes_ms:
                 return self.takes_ms[name]
@@ -245,7 +252,8 @@ class Rehearsal:
         """The queues that hold a task already."""
         with self.world.store.reader() as reader:
             waiting = reader.unfinished(self.world.pipeline(self.pipeline_id).key)
-            tasks = [reader.task(each.key) for each in waiting if each.status == WAITING_FOR_RUNNER]
+            offering = {WAITING_FOR_RUNNER, VALIDATING}
+            tasks = [reader.task(each.key) for each in waiting if each.status in offering]
         attempts = [task.attempt for task in tasks if task is not None and task.attempt is not None]
         return list(dict.fromkeys((each.account_id, each.worker_group) for each in attempts))
 
@@ -280,9 +288,12 @@ class Rehearsal:
                 for task in tasks:
                     view = view_of(unit, task)
                     # Without an answer it has failed instead, on one of its expressions.
-                    if unit.run(Claim("a modelled runner"), view) is not None:
-                        busy[queue] += 1
-                        yield task, view.place.component
+                    if unit.run(Claim("a modelled runner"), view) is None:
+                        continue
+                    if view.place.component.category == RESOURCE and not _do_step(unit, task):
+                        continue
+                    busy[queue] += 1
+                    yield task, view.place.component
                 unit.settle()
 
     def _free(self, queue: Queue, busy: Counter[Queue]) -> int:
@@ -302,7 +313,9 @@ class Rehearsal:
             # At that moment the engine ends it, and its runner is free.
             lasts_ms = min(lasts_ms, component.attempt_timeout_ms)
         status = (
-            "FAILED"
+            HEARD
+            if component.category == RESOURCE
+            else "FAILED"
             if self.scenario.fails(component, instance.start, attempt.number)
             else "FINISHED"
         )
@@ -399,7 +412,35 @@ class Rehearsal:
                 self._never[run.component] = Never(run.component, run.start, told.cause)
 
 
+def _do_step(unit: Unit, task: Task) -> bool:
+    """A provider that has everything at once; whether a machine begins to boot by it.
+
+    Its runner is heard whenever it is looked at.
+    """
+    attempt = task.attempt
+    assert attempt is not None
+    step = machine_of(attempt.fields).step
+    handle = instance_id(task.instance.component, task.instance.start)
+    outcome = Outcome(_ANSWERS[step], handle=handle if step == "create" else None)
+    unit.run(StepDone(_key(attempt), outcome))
+    if step == "look" and attempt.status == RUNNING:
+        unit.run(Heard(attempt.instance))
+    return step == "create"
+
+
+_ANSWERS: Mapping[Step, OutcomeKind] = {
+    "check": "valid",
+    "create": "made",
+    "look": "up",
+    "restart": "restarted",
+    "stop": "stopped",
+}
+
+
 def _end(unit: Unit, job: _Job) -> None:
+    if job.status == HEARD:
+        unit.run(Heard(job.key.instance))
+        return
     failed = job.status == "FAILED"
     error = (SIMULATED_FAILURE, FAILURE_MESSAGE) if failed else (None, None)
     try:
