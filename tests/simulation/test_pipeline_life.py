@@ -303,3 +303,26 @@ def test_a_pipeline_is_not_finished_while_a_dependent_is_blocked(world):
     assert state(world, pipeline) == "SCHEDULED"
     world.set_status(pipeline, "MARK_FINISHED", name_of("B"))
     assert state(world, pipeline) == "FINISHED"
+
+
+def test_nobody_waits_for_an_interval_that_an_edit_has_cut_off(world):
+    """B has come further than A, whose schedule then ends earlier."""
+
+    def objects(occurrences):
+        return hourly(
+            activity("A", maxActiveInstances="1"), activity("B", "A"), occurrences=occurrences
+        )
+
+    pipeline = world.begin(objects(4))
+    wait(world, hours=4)
+    assert statuses(world, pipeline, "B") == ["WAITING_ON_DEPENDENCIES"] * 4
+    put(world, pipeline, objects(2))
+    world.activate(pipeline)
+    assert (
+        statuses(world, pipeline, "B")
+        == ["WAITING_ON_DEPENDENCIES"] * 2 + ["WAITING_FOR_RUNNER"] * 2
+    )
+    Runner(world)
+    assert world.run_out(END_OF_TIME)
+    assert statuses(world, pipeline) == ["FINISHED"] * 6
+    assert state(world, pipeline) == "FINISHED"

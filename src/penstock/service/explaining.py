@@ -491,11 +491,21 @@ class Explainer:
         needed = plan.range_of(self._component(instance), instance.start, instance.end, target)
         for start in plan.starts_in(needed) if needed is not None else []:
             task = self._store.task_by_name(instance.pipeline, target, start)
-            if task is None:
+            if task is None and self._will_come(plan.components[target], start):
                 return self._to_come(plan.components[target], start)
-            if task.instance.status not in SATISFIED:
+            if task is not None and task.instance.status not in SATISFIED:
                 return task
         return None
+
+    def _will_come(self, component: Component, start: Instant) -> bool:
+        """Whether an interval without an instance gets one: some are passed over, or cut off."""
+        if component.schedule is None or component.owner:
+            return True
+        row = self._store.component(self._pipeline.key, component.id)
+        schedule = self._plan_of(self._pipeline.version).components[component.id].schedule
+        if row is None or schedule is None or not row.open or start < row.next_start:
+            return False
+        return schedule.has(schedule.index(start))
 
     def _to_come(self, component: Component, start: Instant) -> Link:
         """An instance that is not made yet: it is not due, or it has no room."""

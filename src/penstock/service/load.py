@@ -320,7 +320,8 @@ def need_state(rows: Rows, pipeline: Pipeline, plan: Plan, needed: Needed) -> Ne
     """How many instances of a range are still missing.
 
     Intervals before the component's next one that have no instance were passed over by an
-    activation's `startTimestamp`: nobody waits for those.
+    activation's `startTimestamp`; and those beyond the end that its schedule has now will never
+    come, whatever the instance's own version knew. Nobody waits for either.
     """
     if plan.components[needed.target].category == RESOURCE:
         return _resource_state(rows, pipeline, needed)
@@ -328,16 +329,25 @@ def need_state(rows: Rows, pipeline: Pipeline, plan: Plan, needed: Needed) -> Ne
     found = rows.store.range_state(pipeline.key, needed.target, needed.first, needed.last)
     missing = found.count - found.satisfied
     target = plan.components[needed.target]
-    schedule = target.schedule
-    if schedule is None or target.owner:
+    if target.schedule is None or target.owner:
         missing += needed.count - found.count
     elif row.open and row.next_start <= needed.last:
-        first = schedule.first_from(max(row.next_start, needed.first))
-        missing += schedule.index(needed.last) - first + 1
+        missing += _to_come(rows, pipeline, max(row.next_start, needed.first), needed)
     failed = found.failed_start
     return NeedState(
         needed, missing, instance_id(needed.target, failed) if failed is not None else None
     )
+
+
+def _to_come(rows: Rows, pipeline: Pipeline, first: Instant, needed: Needed) -> int:
+    """How many intervals of a range are left from `first` on, by the schedule in force."""
+    schedule = rows.plan(pipeline, pipeline.version).components[needed.target].schedule
+    if schedule is None:
+        return 0
+    stop = schedule.index(needed.last) + 1
+    if schedule.count is not None:
+        stop = min(stop, schedule.count)
+    return max(stop - schedule.first_from(first), 0)
 
 
 def _resource_state(rows: Rows, pipeline: Pipeline, needed: Needed) -> NeedState:
