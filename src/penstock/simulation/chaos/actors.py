@@ -11,6 +11,7 @@ from penstock.model.api import (
     CreatePipelineRequest,
     DeactivatePipelineRequest,
     DeletePipelineRequest,
+    DescribeObjectsRequest,
     PutPipelineDefinitionRequest,
     ReportTaskProgressRequest,
     ReportTaskRunnerHeartbeatRequest,
@@ -21,6 +22,7 @@ from penstock.model.api import (
 )
 from penstock.model.caller import Caller
 from penstock.model.ids import instance_id
+from penstock.model.runtime import Instance
 from penstock.model.times import HOUR_MS, MINUTE_MS, SECOND_MS
 from penstock.service.system import SYSTEM
 from penstock.simulation.chaos.blueprint import Blueprint
@@ -192,14 +194,23 @@ def _command(life: Life, caller: Caller, pipeline: str) -> Call:
         return Call("DeactivatePipeline", caller, request)
     if chance < 0.31:
         return Call("DeletePipeline", caller, DeletePipelineRequest(pipeline))
+    if chance < 0.36:
+        names = tuple(
+            instance_id(each.component, each.start) for each in _instances(life, pipeline)
+        )
+        request = DescribeObjectsRequest(pipeline, names[:100], True)
+        return Call("DescribeObjects", caller, request)
     return Call("SetStatus", caller, _set_status(life, pipeline))
+
+
+def _instances(life: Life, pipeline: str) -> list[Instance]:
+    keys = {row.key for row in life.rows.pipelines.values() if row.id == pipeline}
+    return [each for each in life.rows.instances.values() if each.pipeline in keys]
 
 
 def _set_status(life: Life, pipeline: str) -> SetStatusRequest:
     """For components or instances of the pipeline, whatever state they are in."""
-    random, rows = life.random, life.rows
-    keys = {row.key for row in rows.pipelines.values() if row.id == pipeline}
-    instances = [each for each in rows.instances.values() if each.pipeline in keys]
+    random, instances = life.random, _instances(life, pipeline)
     components = sorted({each.component.partition("@")[0] for each in instances})
     if not instances:
         return SetStatusRequest(pipeline, ("Nobody",), "PAUSE")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+from penstock.model.errors import ApiError, DatabaseUnavailable, InternalServiceError
 from penstock.model.ids import instance_id
 from penstock.model.runtime import Pipeline
 from penstock.model.status import ENDED, FINISHED, TRANSITIONS
@@ -48,6 +49,7 @@ class ReferenceAuditor:
             scenes = {}
         faults = [
             *_changes(step, before, after),
+            *_answers(step),
             *_transitions(before, after),
             *_polls(step, after),
             *self._created(before, after, scenes),
@@ -113,6 +115,15 @@ def _changes(step: Step, before: Rows, after: Rows) -> Faults:
     refused = bool(step.calls) and all(is_refused(outcome) for _, outcome in step.calls)
     if refused and step.crashed is None and not after.same(before):
         yield "every call was refused, and something has changed"
+
+
+def _answers(step: Step) -> Faults:
+    """Whatever goes wrong, a caller hears an error that it can make sense of."""
+    for spoken, outcome in step.calls:
+        error = outcome.error if outcome is not None else None
+        defect = isinstance(error, InternalServiceError) and type(error) is not DatabaseUnavailable
+        if defect or not isinstance(error, ApiError | None):
+            yield f"{type(spoken).__name__} was answered by {type(error).__name__}: {error}"
 
 
 def _transitions(before: Rows, after: Rows) -> Faults:

@@ -27,6 +27,9 @@ Kind = Literal["activity", "node", "condition", "check", "alarm"]
 """What a component is; a `check` is a precondition that the server evaluates itself."""
 
 TERMINATE: Final = "Terminate"
+UNTELLABLE: Final = "#{60 / minute(@scheduledStartTime)}"
+"""A command that cannot be evaluated for an interval that starts on the hour."""
+
 DEFAULT_ACTIVE: Final = 5
 DEFAULT_RETRIES: Final = 2
 DEFAULT_DELAY_MS: Final = 10 * MINUTE_MS
@@ -141,6 +144,10 @@ class Part(Struct, frozen=True):
     def by_server(self) -> bool:
         """Whether the server does it itself."""
         return self.kind in {"check", "alarm"}
+
+    def is_untellable(self, start: Instant) -> bool:
+        """Whether an instance's command cannot be evaluated."""
+        return self.thing.command == UNTELLABLE and to_datetime(start).minute == 0
 
     def group_at(self, start: Instant) -> str:
         """The worker group of an instance; a `#` in it stands for the minute of its start."""

@@ -40,6 +40,7 @@ Faults = Iterator[str]
 _COMMANDS: Final = frozenset({"ACTIVATE", "DEACTIVATE", "SET_STATUS", "LATE"})
 """Lines of history after which something may be cancelled."""
 
+EXPRESSION_ERROR: Final = "Service_ExpressionError"
 _BY_SERVICE: Final = frozenset({"Service_PreconditionTimeout", "Service_InternalError"})
 
 
@@ -122,6 +123,20 @@ def tries_are_counted(between: Between, instance: Instance, part: Part) -> Fault
     due = at + max(part.delay_ms, SECOND_MS)
     if asked and instance.status == WAITING_ON_DEPENDENCIES and instance.retry_at != due:
         yield f"it is asked again at {instance.retry_at}, not after {part.delay_ms} ms"
+
+
+def only_the_untellable_cannot_be_told(between: Between, instance: Instance, part: Part) -> Faults:
+    """An instance whose values cannot be evaluated has failed, before anybody gets it.
+
+    With a precondition's task goes its owner.
+    """
+    untellable = part.is_untellable(instance.start)
+    owner = between.now.plans.parts(instance.version).get(part.owner)
+    with_owner = owner is not None and owner.is_untellable(instance.start)
+    if instance.error_id == EXPRESSION_ERROR and not (untellable or with_owner):
+        yield f"it failed with {instance.error_message}"
+    if instance.status == RUNNING and untellable:
+        yield "it was handed to a runner, and its command cannot be evaluated"
 
 
 def actions_are_set_off(between: Between, instance: Instance, part: Part) -> Faults:
@@ -208,6 +223,7 @@ def an_inactive_pipeline_makes_nothing(between: Between, instance: Instance, par
 OF_INSTANCES: Final[tuple[Callable[[Between, Instance, Part], Faults], ...]] = (
     nothing_is_offered_early,
     tries_are_counted,
+    only_the_untellable_cannot_be_told,
     actions_are_set_off,
     nothing_is_cancelled_unasked,
     only_activations_skip,

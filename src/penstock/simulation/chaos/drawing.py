@@ -5,7 +5,14 @@ from random import Random
 from msgspec.structs import replace
 
 from penstock.model.times import HOUR_MS, MINUTE_MS, Instant
-from penstock.simulation.chaos.blueprint import TERMINATE, Blueprint, Rhythm, Style, Thing
+from penstock.simulation.chaos.blueprint import (
+    TERMINATE,
+    UNTELLABLE,
+    Blueprint,
+    Rhythm,
+    Style,
+    Thing,
+)
 
 CONDITIONS = ("P", "Q", "K")
 ALARMS = ("Bell", "Siren")
@@ -95,6 +102,7 @@ def _activity(
         group=BY_MINUTE if rhythms and random.random() < 0.15 else random.choice(GROUPS),
         cascade=random.choice((None, None, True, False)),
         max_active=random.choice((None, 1, 2)) if rhythms else None,
+        command=UNTELLABLE if random.random() < 0.06 else "true",
     )
     return _with_attached(random, _with_limits(random, thing))
 

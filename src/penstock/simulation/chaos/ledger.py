@@ -19,7 +19,7 @@ from penstock.simulation.chaos.blueprint import Part
 from penstock.simulation.chaos.book import Scene
 from penstock.simulation.chaos.database import Rows
 from penstock.simulation.chaos.life import Ask, Call, GiveBack, Spoken, Step
-from penstock.simulation.chaos.rules import ACKNOWLEDGE_MS, REPORT_MS
+from penstock.simulation.chaos.rules import ACKNOWLEDGE_MS, OWN_QUEUE, REPORT_MS
 from penstock.simulation.chaos.server import Outcome
 
 ATTEMPT_TIMEOUT: Final = "Service_AttemptTimeout"
@@ -62,12 +62,18 @@ class Ledger:
         if task is None:
             return
         attempt = _attempt_of(task, after)
-        if attempt is None or attempt.status != RUNNING:
-            yield f"{task.attempt_id} was handed over, and does not run"
+        if attempt is None:
+            yield f"{task.attempt_id} was handed over, and is not there"
             return
+        generation = attempt.generation
+        if attempt.status != RUNNING:
+            # An alarm may be set off anew in the batch that hands it over: it is taken away again.
+            generation -= 1
+            if ask.group != OWN_QUEUE[1]:
+                yield f"{task.attempt_id} was handed over, and does not run"
         if (attempt.account_id, attempt.worker_group) != (ask.caller.account_id, ask.group):
             yield f"{task.attempt_id} was handed to {ask.caller.account_id} {ask.group}"
-        hold = Hold((attempt.instance, attempt.number), attempt.generation, ask.caller.account_id)
+        hold = Hold((attempt.instance, attempt.number), generation, ask.caller.account_id)
         if hold in self._holds.values():
             yield f"{task.attempt_id} was handed over twice, and has two owners"
         self._holds[task.task_id] = hold

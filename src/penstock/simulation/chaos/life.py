@@ -12,7 +12,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from penstock.model.api import PollForTaskAnswer, Request
+from penstock.model.api import (
+    DescribeObjectsAnswer,
+    EmptyAnswer,
+    PollForTaskAnswer,
+    Request,
+    ValidatePipelineDefinitionAnswer,
+)
 from penstock.model.caller import Caller
 from penstock.model.errors import InternalServiceError
 from penstock.model.times import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Instant
@@ -455,4 +461,8 @@ def heard_as(outcome: Outcome | None) -> str:
     if isinstance(answer, PollForTaskAnswer):
         task = answer.task_object
         return f"{task.attempt_id} {task.task_id}" if task else "no task"
-    return str(answer)
+    if isinstance(answer, DescribeObjectsAnswer):
+        return ", ".join(str(item.string("@explanation")) for item in answer.pipeline_objects)
+    if isinstance(answer, ValidatePipelineDefinitionAnswer):
+        return "errors" if answer.errored else "valid"
+    return "done" if answer is None or isinstance(answer, EmptyAnswer) else str(answer)
