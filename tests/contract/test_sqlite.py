@@ -86,6 +86,28 @@ def test_a_database_of_any_earlier_version_is_brought_up_to_date(tmp_path, monke
         assert schema(path) == schema(tmp_path / "whole.db")
 
 
+def test_making_the_instances_table_anew_loses_neither_rows_nor_the_counter(tmp_path, monkeypatch):
+    """Migration 6: a key that was ever given must never be given again, used or not."""
+    everything = migrations()
+    path = tmp_path / "s.db"
+    with monkeypatch.context() as patch:
+        patch.setattr("penstock.store.migrate.migrations", lambda _: everything[:5])
+        connection = connect(path)
+        migrate(connection, 0)
+        connection.execute("UPDATE sqlite_sequence SET seq = 41 WHERE name = 'instance'")
+        connection.execute(
+            "INSERT INTO instance VALUES (7, 1, 'A', 0, 1, 1, 'RUNNING', 0, 0, 1, 1, 0, 0,"
+            " NULL, NULL, NULL, NULL, NULL, NULL, NULL)"
+        )
+        connection.close()
+    store = SqliteStore(path, 1)
+    transaction = store.begin()
+    assert [each.key for each in transaction.under_way(1)] == [7]
+    assert transaction.reserve_instance_key() == 42
+    transaction.rollback()
+    store.close()
+
+
 def test_opening_again_applies_nothing(tmp_path):
     SqliteStore(tmp_path / "s.db", 1).close()
     SqliteStore(tmp_path / "s.db", 2).close()

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from penstock.app import App
-from penstock.config import Settings
+from penstock.config import Settings, parse_database_url
 from penstock.language.forms import from_cli
 from penstock.model.api import REQUESTS
 from penstock.model.compute import Machine
@@ -36,8 +36,8 @@ OBJECTS = (
 class Place:
     """A service with providers, and calls to it in the wire's spelling."""
 
-    def __init__(self, directory: Path, providers: Mapping[str, Provider]) -> None:
-        self.app = App.open(Settings(data_dir=directory), environ={})
+    def __init__(self, settings: Settings, providers: Mapping[str, Provider]) -> None:
+        self.app = App.open(settings, environ={})
         self.app.context.resource_types = frozenset(providers)
         self.service = PenstockService(self.app.context, None, providers)
         first = self.app.first_credential
@@ -72,9 +72,19 @@ class Place:
         return shown
 
 
-def run(directory: Path, provider: Provider | None, work: Callable[[Place], Awaitable[Any]]) -> Any:
+@pytest.fixture(params=["sqlite", "postgres"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    if request.param == "sqlite":
+        return Settings(data_dir=tmp_path)
+    url = parse_database_url(request.getfixturevalue("database"))
+    return Settings(data_dir=tmp_path, database=url)
+
+
+def run(
+    settings: Settings, provider: Provider | None, work: Callable[[Place], Awaitable[Any]]
+) -> Any:
     async def main() -> Any:
-        place = Place(directory, {} if provider is None else {"Ec2Resource": provider})
+        place = Place(settings, {} if provider is None else {"Ec2Resource": provider})
         await place.service.start()
         try:
             return await asyncio.wait_for(work(place), 30)
@@ -102,7 +112,9 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
         pass
 
 
-def test_a_poll_of_its_group_gets_the_task_as_soon_as_the_machine_is_known(tmp_path: Path) -> None:
+def test_a_poll_of_its_group_gets_the_task_as_soon_as_the_machine_is_known(
+    settings: Settings,
+) -> None:
     provider = Remembering()
 
     async def work(place: Place) -> tuple[str, str | None]:
@@ -123,7 +135,7 @@ def test_a_poll_of_its_group_gets_the_task_as_soon_as_the_machine_is_known(tmp_p
         await eventually(over)
         return task.attempt_id, (await place.instance("Load")).string("@status")
 
-    attempt, status = run(tmp_path, provider, work)
+    attempt, status = run(settings, provider, work)
     assert attempt.startswith("@Load_")
     assert status == "FINISHED"
     assert [step for step, _ in provider.asked] == ["check", "create", "stop"]
@@ -136,12 +148,12 @@ def test_a_poll_of_its_group_gets_the_task_as_soon_as_the_machine_is_known(tmp_p
     assert order.deadline is not None
 
 
-def test_without_a_provider_activation_refuses_the_resource_by_name(tmp_path: Path) -> None:
+def test_without_a_provider_activation_refuses_the_resource_by_name(settings: Settings) -> None:
     async def work(place: Place) -> None:
         with pytest.raises(InvalidRequest, match=r"Load\.runsOn refers to Host, a resource"):
             await place.begin()
 
-    run(tmp_path, None, work)
+    run(settings, None, work)
 
 
 class Broken(FakeProvider):
