@@ -23,6 +23,7 @@ from penstock.model.api import (
 from penstock.model.caller import Caller
 from penstock.model.ids import instance_id
 from penstock.model.runtime import Instance
+from penstock.model.status import ENDED, FINISHED, RUNNING
 from penstock.model.times import HOUR_MS, MINUTE_MS, SECOND_MS
 from penstock.service.system import SYSTEM
 from penstock.simulation.chaos.blueprint import Blueprint
@@ -218,6 +219,17 @@ def _set_status(life: Life, pipeline: str) -> SetStatusRequest:
         chosen = random.sample(components, min(len(components), random.choice((1, 1, 2))))
         return SetStatusRequest(pipeline, tuple(chosen), random.choice(("PAUSE", "RESUME")))
     status = random.choice(("TRY_CANCEL", "CANCEL", "RERUN", "RERUN", "MARK_FINISHED"))
+    if random.random() < 0.7:
+        instances = [each for each in instances if _suits(each, status)] or instances
     some = random.sample(instances, min(len(instances), random.choice((1, 1, 2, 3))))
     names = tuple(instance_id(each.component, each.start) for each in some)
     return SetStatusRequest(pipeline, names, status)
+
+
+def _suits(instance: Instance, status: str) -> bool:
+    """Whether a status will not be refused for an instance."""
+    if status == "RERUN":
+        return instance.status in ENDED
+    if status == "MARK_FINISHED":
+        return instance.status not in {RUNNING, FINISHED}
+    return instance.status not in ENDED
