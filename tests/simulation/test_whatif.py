@@ -227,3 +227,13 @@ def test_a_resource_whose_time_is_up_takes_its_work_down():
     objects = hourly(activity("A", runsOn=("M",)), machine("M", terminateAfter="30 minutes"))
     found = lived(objects, hours=1, takes_ms={"*": HOUR_MS})
     assert [run.status for run in found.runs] == ["TIMEDOUT", "CANCELED"]
+
+
+def test_a_resource_can_be_let_fail():
+    objects = hourly(activity("A", runsOn=("M",)), machine("M", retryDelay="5 minutes"))
+    once = Failure("M", attempts=1)
+    found = lived(objects, hours=1, failures=(once,))
+    assert [run.status for run in found.runs] == ["FINISHED", "FINISHED"]
+    assert minutes(of(found, "A")[0]) == (5, 5, 15)
+    lost = lived(objects, hours=1, failures=(Failure("M"),))
+    assert [run.status for run in lost.runs] == ["FAILED", "CANCELED"]

@@ -290,11 +290,30 @@ class Rehearsal:
                     # Without an answer it has failed instead, on one of its expressions.
                     if unit.run(Claim("a modelled runner"), view) is None:
                         continue
-                    if view.place.component.category == RESOURCE and not _do_step(unit, task):
+                    component = view.place.component
+                    if component.category == RESOURCE and not self._do_step(unit, task, component):
                         continue
                     busy[queue] += 1
-                    yield task, view.place.component
+                    yield task, component
                 unit.settle()
+
+    def _do_step(self, unit: Unit, task: Task, component: Component) -> bool:
+        """A provider that has everything at once, unless it is to fail; whether a machine begins to
+        boot by it. Its runner is heard whenever it is looked at.
+        """
+        instance, attempt = task.instance, task.attempt
+        assert attempt is not None
+        step = machine_of(attempt.fields).step
+        outcome = Outcome(_ANSWERS[step])
+        if step == "create":
+            name = instance_id(instance.component, instance.start)
+            outcome = Outcome("made", handle=name)
+            if self.scenario.fails(component, instance.start, attempt.number):
+                outcome = Outcome("failed", FAILURE_MESSAGE)
+        unit.run(StepDone(_key(attempt), outcome))
+        if step == "look" and attempt.status == RUNNING:
+            unit.run(Heard(attempt.instance))
+        return outcome.kind == "made"
 
     def _free(self, queue: Queue, busy: Counter[Queue]) -> int:
         """How many more tasks of a queue can be taken; the server has hands enough for its own."""
@@ -410,22 +429,6 @@ class Rehearsal:
             told = tell(explainer.situation(task)) if task is not None else None
             if told is not None:
                 self._never[run.component] = Never(run.component, run.start, told.cause)
-
-
-def _do_step(unit: Unit, task: Task) -> bool:
-    """A provider that has everything at once; whether a machine begins to boot by it.
-
-    Its runner is heard whenever it is looked at.
-    """
-    attempt = task.attempt
-    assert attempt is not None
-    step = machine_of(attempt.fields).step
-    handle = instance_id(task.instance.component, task.instance.start)
-    outcome = Outcome(_ANSWERS[step], handle=handle if step == "create" else None)
-    unit.run(StepDone(_key(attempt), outcome))
-    if step == "look" and attempt.status == RUNNING:
-        unit.run(Heard(attempt.instance))
-    return step == "create"
 
 
 _ANSWERS: Mapping[Step, OutcomeKind] = {
