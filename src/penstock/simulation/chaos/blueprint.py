@@ -6,7 +6,8 @@ therefore done here once more, in the plainest way.
 """
 
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -15,7 +16,6 @@ from penstock.model.times import (
     DAY_MS,
     HOUR_MS,
     MINUTE_MS,
-    SECOND_MS,
     Instant,
     format_instant,
     from_datetime,
@@ -60,7 +60,7 @@ class Rhythm(Struct, frozen=True):
 
     def intervals(self) -> list[tuple[Instant, Instant]]:
         """All intervals, the first first."""
-        return [(self.start(k), self.start(k + 1)) for k in range(self.count)]
+        return _intervals(self)
 
     def holding(self, moment: Instant) -> tuple[Instant, Instant] | None:
         """The interval that holds a moment, whether or not the schedule has ended by then."""
@@ -70,6 +70,11 @@ class Rhythm(Struct, frozen=True):
         while self.start(k + 1) <= moment:
             k += 1
         return self.start(k), self.start(k + 1)
+
+
+@lru_cache(256)
+def _intervals(rhythm: Rhythm) -> list[tuple[Instant, Instant]]:
+    return [(rhythm.start(k), rhythm.start(k + 1)) for k in range(rhythm.count)]
 
 
 class Thing(Struct, frozen=True):
@@ -276,21 +281,23 @@ class Blueprint(Struct, frozen=True):
     def _cascades(self, thing: Thing) -> bool:
         return self.cascade if thing.cascade is None else thing.cascade
 
-    def needed(self, part: Part, start: Instant, end: Instant) -> dict[str, list[Instant]]:
-        """What an instance in [start, end) waits for: of each component these starts.
 
-        Every interval of the other in its own; of one that is as long or longer, the one that
-        holds its start (docs/engine.md, "Different periods, tied").
-        """
-        parts = self.parts()
-        found: dict[str, list[Instant]] = {}
-        for key in part.needs:
-            other = parts[key]
-            if part.rhythm is None or other.rhythm is None or other.owner:
-                found[key] = [start]
-            elif starts := _tied(part.rhythm, start, end, other.rhythm):
-                found[key] = starts
-        return found
+def needed(
+    parts: Mapping[str, Part], part: Part, start: Instant, end: Instant
+) -> dict[str, list[Instant]]:
+    """What an instance in [start, end) waits for: of each component these starts.
+
+    Every interval of the other in its own; of one that is as long or longer, the one that holds
+    its start (docs/engine.md, "Different periods, tied").
+    """
+    found: dict[str, list[Instant]] = {}
+    for key in part.needs:
+        other = parts[key]
+        if part.rhythm is None or other.rhythm is None or other.owner:
+            found[key] = [start]
+        elif starts := _tied(part.rhythm, start, end, other.rhythm):
+            found[key] = starts
+    return found
 
 
 def _tied(own: Rhythm, start: Instant, end: Instant, other: Rhythm) -> list[Instant]:
@@ -342,8 +349,3 @@ def _limits(thing: Thing) -> dict[str, object]:
     if thing.cascade is not None:
         fields["failureAndRerunMode"] = "cascade" if thing.cascade else "none"
     return fields
-
-
-def second(moment: Instant) -> Instant:
-    """A moment without its fraction of a second."""
-    return moment - moment % SECOND_MS

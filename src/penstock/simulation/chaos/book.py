@@ -14,7 +14,7 @@ from penstock.model.runtime import (
 )
 from penstock.model.status import ENDED
 from penstock.model.times import Instant, from_datetime
-from penstock.simulation.chaos.blueprint import Blueprint, Part
+from penstock.simulation.chaos.blueprint import Blueprint, Part, needed
 from penstock.simulation.chaos.database import Rows
 
 Edition = Callable[[Pipeline], str]
@@ -67,8 +67,8 @@ class Plans:
         key = (instance.version, instance.component, instance.start)
         if key not in self._needs:
             part = self.part(instance.version, instance.component)
-            blueprint = self.versions[instance.version]
-            self._needs[key] = blueprint.needed(part, instance.start, instance.end)
+            parts = self._parts[instance.version]
+            self._needs[key] = needed(parts, part, instance.start, instance.end)
         return self._needs[key]
 
 
@@ -117,7 +117,7 @@ class Scene:
         """Whether the pipeline runs."""
         return self.row.state == "SCHEDULED"
 
-    @property
+    @cached_property
     def at_rest(self) -> bool:
         """Whether no timer of the pipeline is due: all that follows from time has followed."""
         keys = {each.key for each in self.instances}
