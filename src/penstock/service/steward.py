@@ -13,8 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from penstock.engine.events import StepDone
-from penstock.engine.plan import RESOURCE_GROUP
 from penstock.engine.machines import deadline_of
+from penstock.engine.plan import RESOURCE_GROUP
 from penstock.model.api import PollForTaskRequest, ReportTaskProgressRequest, TaskObject
 from penstock.model.compute import Machine, Outcome, machine_of
 from penstock.model.errors import ApiError, InternalServiceError

@@ -72,7 +72,7 @@ def test_a_picture(definition: Path, tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["chart.svg", "etl.json"]
 
 
-def test_what_the_engine_does_not_run_yet_is_taken_for_granted_and_said(tmp_path: Path):
+def test_a_resource_is_there_at_once_and_its_work_runs_on_it(tmp_path: Path):
     objects = [*DEFINITION["objects"][:3], {
         "id": "Load", "type": "EmrActivity", "runsOn": {"ref": "Cluster"}, "step": "a.jar,b",
     }, {"id": "Cluster", "type": "EmrCluster"}]  # fmt: skip
@@ -80,8 +80,8 @@ def test_what_the_engine_does_not_run_yet_is_taken_for_granted_and_said(tmp_path
     path.write_text(json.dumps({"objects": objects}))
     done = simulate(path, "--until", "2026-03-01T02:00")
     assert done.returncode == 0, done.stderr
-    assert "Cluster (EmrCluster) is taken to be there at once." in done.stdout
-    assert "4 FINISHED" in done.stdout
+    assert "Runners of Cluster (resource): 4 for 2 tasks" in done.stdout
+    assert "6 FINISHED" in done.stdout
 
 
 @pytest.mark.parametrize(
