@@ -66,15 +66,17 @@ class Ledger:
             yield f"{task.attempt_id} was handed over, and is not there"
             return
         generation = attempt.generation
+        # An alarm may be set off anew in the batch that hands it over: it is taken away again, and
+        # may be handed to another.
+        alarm = ask.group == OWN_QUEUE[1]
         if attempt.status != RUNNING:
-            # An alarm may be set off anew in the batch that hands it over: it is taken away again.
             generation -= 1
-            if ask.group != OWN_QUEUE[1]:
+            if not alarm:
                 yield f"{task.attempt_id} was handed over, and does not run"
         if (attempt.account_id, attempt.worker_group) != (ask.caller.account_id, ask.group):
             yield f"{task.attempt_id} was handed to {ask.caller.account_id} {ask.group}"
         hold = Hold((attempt.instance, attempt.number), generation, ask.caller.account_id)
-        if hold in self._holds.values():
+        if hold in self._holds.values() and not alarm:
             yield f"{task.attempt_id} was handed over twice, and has two owners"
         self._holds[task.task_id] = hold
 
@@ -114,17 +116,18 @@ class Ledger:
             elif now.generation < then.generation:
                 yield f"{name}: its generation went back"
             elif then.status == RUNNING:
-                owner = self._owner(key, then)
-                for fault in _reasons(said, scenes[now.pipeline], then, now, owner):
+                owners = self._owners(key, then)
+                for fault in _reasons(said, scenes[now.pipeline], then, now, owners):
                     yield f"{name}: {fault}"
 
-    def _owner(self, key: Key, attempt: Attempt) -> str | None:
-        """The task id of who has an attempt; None if the hand-over was never heard of."""
+    def _owners(self, key: Key, attempt: Attempt) -> set[str]:
+        """The task id of who has an attempt; none if the hand-over was never heard of."""
         wanted = (key, attempt.generation)
-        for task_id, hold in self._holds.items():
-            if (hold.key, hold.generation) == wanted:
-                return task_id
-        return None
+        return {
+            task_id
+            for task_id, hold in self._holds.items()
+            if (hold.key, hold.generation) == wanted
+        }
 
 
 class _Said:
@@ -150,32 +153,32 @@ class _Said:
             elif isinstance(request, ReportTaskProgressRequest):
                 self.reports.add(request.task_id)
 
-    def ended(self, owner: str | None, status: str) -> bool:
-        return owner is not None and (owner, status) in self.ends
+    def ended(self, owners: set[str], status: str) -> bool:
+        return any((owner, status) in self.ends for owner in owners)
 
 
-def _reasons(said: _Said, scene: Scene, then: Attempt, now: Attempt, owner: str | None) -> Faults:
+def _reasons(said: _Said, scene: Scene, then: Attempt, now: Attempt, owners: set[str]) -> Faults:
     """Whether what happened to a running attempt had a reason."""
     part = scene.part(scene.rows.instances[now.instance])
     handed = then.handed_at or 0
     if now.generation > then.generation and now.error_id != RUNNER_LOST:
         forgotten = not then.acknowledged and handed + ACKNOWLEDGE_MS <= said.now
-        by_owner = said.given_back or said.ended(owner, "FALSE")
+        by_owner = said.given_back or said.ended(owners, "FALSE")
         if not (forgotten or by_owner or part.kind == "alarm"):
             yield "it was taken from its owner, who had time left"
-    elif now.status == FINISHED and not said.ended(owner, FINISHED):
+    elif now.status == FINISHED and not said.ended(owners, FINISHED):
         yield "it has finished, and its owner did not say so"
-    elif now.status == FAILED and not _may_fail(said, part, then, now, owner):
+    elif now.status == FAILED and not _may_fail(said, part, then, now, owners):
         yield f"it has failed ({now.error_id}), and nobody said so, and it had time left"
     elif now.status == WAITING_FOR_RUNNER:
         yield "it is offered again, and its owner could still speak for it"
     elif (
-        now.status == RUNNING and now.acknowledged > then.acknowledged and owner not in said.reports
+        now.status == RUNNING and now.acknowledged > then.acknowledged and not owners & said.reports
     ):
         yield "it is acknowledged, and its owner did not report"
 
 
-def _may_fail(said: _Said, part: Part, then: Attempt, now: Attempt, owner: str | None) -> bool:
+def _may_fail(said: _Said, part: Part, then: Attempt, now: Attempt, owners: set[str]) -> bool:
     """Its owner said so, or its time was up."""
     handed, limit = then.handed_at or 0, part.thing.attempt_timeout_ms
     if now.error_id == RUNNER_LOST:
@@ -185,7 +188,7 @@ def _may_fail(said: _Said, part: Part, then: Attempt, now: Attempt, owner: str |
         return limit is not None and handed + limit <= said.now
     if now.error_id == PRECONDITION_TIMEOUT:
         return part.thing.condition_timeout_ms is not None
-    return said.ended(owner, FAILED)
+    return said.ended(owners, FAILED)
 
 
 def _reported(outcome: Outcome, now: Attempt, hold: Hold) -> Faults:
