@@ -97,8 +97,13 @@ def storage_region(options: RunnerOptions, environ: Mapping[str, str]) -> str:
 
 def storage_endpoint(environ: Mapping[str, str]) -> str | None:
     """The endpoint for S3 if one is configured; None means the real one."""
+    return service_endpoint("s3", environ)
+
+
+def service_endpoint(service: str, environ: Mapping[str, str]) -> str | None:
+    """The endpoint for a service of AWS if one is configured; None means the real one."""
     return (
-        environ.get("AWS_ENDPOINT_URL_S3")
+        environ.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}")
         or environ.get("AWS_ENDPOINT_URL")
         or read_profile(environ).get("endpoint_url")
     )

@@ -15,12 +15,14 @@ from typing import Any
 from penstock.clock import Clock
 from penstock.runner import activities
 from penstock.runner.activities.context import Context
+from penstock.runner.aws import Aws
 from penstock.runner.errors import (
     ERROR_MESSAGE_CHARACTERS,
     LocationError,
     Stopped,
     TaskFailed,
 )
+from penstock.runner.livelog import LiveLogs
 from penstock.runner.locations import Locations, join_uri
 from penstock.runner.logs import AttemptLogs, RunnerLog, attempt_path, push_attempt
 from penstock.runner.options import RunnerOptions
@@ -44,8 +46,10 @@ class Equipment:
     options: RunnerOptions
     client: ServiceClient
     locations: Locations
+    aws: Aws
     processes: Processes
     reporter: Reporter
+    live_logs: LiveLogs
     shell: Shell
     log: RunnerLog
     clock: Clock
@@ -66,9 +70,11 @@ def perform(task: Task, stop: Stop, equipment: Equipment) -> None:
         message = f"The runner could not make the attempt's directories: {error}"
         _settle(task, stop, TaskFailed("RunnerError", message), equipment)
         return
+    equipment.live_logs.watch(task, logs)
     try:
         failure = _work(task, stop, equipment, logs, directory)
         _settle(task, stop, failure, equipment)
+        equipment.live_logs.end(task)
         _keep_logs(task, logs, directory, equipment)
     finally:
         logs.close()
@@ -95,7 +101,16 @@ def _work(
     progress = Progress()
     mover = Mover(equipment.locations, stop, progress)
     context = Context(
-        task, stop, progress, mover, logs, directory, equipment.processes, equipment.shell
+        task=task,
+        stop=stop,
+        progress=progress,
+        mover=mover,
+        logs=logs,
+        directory=directory,
+        processes=equipment.processes,
+        shell=equipment.shell,
+        locations=equipment.locations,
+        aws=equipment.aws,
     )
     logs.write(f"{task.attempt_id}: {task.type} begins")
     equipment.reporter.watch(task, progress, stop)

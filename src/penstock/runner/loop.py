@@ -21,8 +21,10 @@ from msgspec.structs import replace
 from penstock.clock import Clock, system_clock
 from penstock.model.times import HOUR_MS
 from penstock.runner import credentials
+from penstock.runner.aws import Aws
 from penstock.runner.errors import LocationError, OptionsError
 from penstock.runner.execution import Equipment, perform
+from penstock.runner.livelog import LiveLogs
 from penstock.runner.locations import Locations
 from penstock.runner.logs import RunnerLog
 from penstock.runner.options import RunnerOptions
@@ -47,7 +49,7 @@ def connect(options: RunnerOptions, environ: Mapping[str, str]) -> Client:
     keys = credentials.resolve_credentials(options, environ)
     endpoint = credentials.endpoint_url(options, environ)
     try:
-        return Client(endpoint, keys, options.region, proxy=_proxy_url(options))
+        return Client(endpoint, keys, options.region, proxy=options.proxy_url())
     except ValueError as error:
         raise OptionsError(str(error)) from error
 
@@ -94,6 +96,7 @@ class Runner:
         ]
         self._helpers = [
             threading.Thread(target=self._equipment.reporter.run, name="reporter", daemon=True),
+            threading.Thread(target=self._equipment.live_logs.run, name="logs", daemon=True),
             threading.Thread(target=self._keep_house, name="housekeeper", daemon=True),
         ]
 
@@ -155,8 +158,10 @@ class Runner:
             options=options,
             client=self._client,
             locations=Locations(options, environ),
+            aws=Aws(options, environ),
             processes=Processes(),
             reporter=Reporter(self._client, heartbeats, self.log.write, self._terminate),
+            live_logs=LiveLogs(self._client, self.log.write, _secrets(options, environ)),
             shell=Shell(options.shell, environ, _command_extras(options, environ), self.log.write),
             log=self.log,
             clock=clock,
@@ -250,6 +255,7 @@ class Runner:
             return
         self._equipment.halted.set()
         self._equipment.reporter.close()
+        self._equipment.live_logs.close()
         for thread in self._helpers:
             if thread.ident is not None:
                 thread.join(_LAST_CALLS_SECONDS)
@@ -281,6 +287,13 @@ class Runner:
             self.log.write(f"log files not pushed to {self.options.log_uri}: {error}")
 
 
+def _secrets(options: RunnerOptions, environ: Mapping[str, str]) -> list[str]:
+    """What of the runner's own no log is to tell."""
+    keys = credentials.storage_keys(options, environ)
+    own = (keys.secret_access_key, keys.session_token) if keys is not None else ()
+    return [secret for secret in (options.secret_key, *own) if secret]
+
+
 def _command_extras(options: RunnerOptions, environ: Mapping[str, str]) -> dict[str, str]:
     """The runner's AWS keys and region for commands, where the login sets none.
 
@@ -295,17 +308,3 @@ def _command_extras(options: RunnerOptions, environ: Mapping[str, str]) -> dict[
         if keys.session_token:
             extras["AWS_SESSION_TOKEN"] = keys.session_token
     return extras
-
-
-def _proxy_url(options: RunnerOptions) -> str | None:
-    """The proxy as a URL, its user's parts escaped."""
-    if not options.proxy_host:
-        return None
-    from urllib.parse import quote
-
-    user = ""
-    if options.proxy_username:
-        domain = f"{options.proxy_domain}\\" if options.proxy_domain else ""
-        name = quote(domain + options.proxy_username, safe="")
-        user = f"{name}:{quote(options.proxy_password or '', safe='')}@"
-    return f"http://{user}{options.proxy_host}:{options.proxy_port or 8080}"

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -51,6 +52,17 @@ class RunnerOptions(Struct, frozen=True, kw_only=True):
     separate_keys: bool = False
     end_with_input: bool = False
     ignored: tuple[str, ...] = ()
+
+    def proxy_url(self) -> str | None:
+        """The proxy as a URL, its user's parts escaped; None if there is none."""
+        if not self.proxy_host:
+            return None
+        user = ""
+        if self.proxy_username:
+            domain = f"{self.proxy_domain}\\" if self.proxy_domain else ""
+            name = quote(domain + self.proxy_username, safe="")
+            user = f"{name}:{quote(self.proxy_password or '', safe='')}@"
+        return f"http://{user}{self.proxy_host}:{self.proxy_port or 8080}"
 
 
 class Option(Struct, frozen=True):

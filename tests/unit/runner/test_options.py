@@ -9,7 +9,6 @@ import pytest
 
 from penstock.runner.credentials import endpoint_url, resolve_credentials, storage_keys
 from penstock.runner.errors import NoCredentials, OptionsError
-from penstock.runner.loop import _proxy_url
 from penstock.runner.options import OPTIONS, RunnerOptions, help_text, parse
 
 
@@ -160,4 +159,4 @@ def test_the_endpoints_order() -> None:
 
 def test_a_proxys_user_is_escaped() -> None:
     argv = "--workerGroup=g --proxyHost=p --proxyPort=3128 --proxyUsername=u --proxyPassword=a@b"
-    assert _proxy_url(parse(argv.split())) == "http://u:a%40b@p:3128"
+    assert parse(argv.split()).proxy_url() == "http://u:a%40b@p:3128"

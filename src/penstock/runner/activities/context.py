@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.runner.aws import Aws
+from penstock.runner.locations import Locations
 from penstock.runner.logs import AttemptLogs
 from penstock.runner.processes import Processes
 from penstock.runner.progress import Progress
@@ -26,3 +28,5 @@ class Context:
     directory: Path
     processes: Processes
     shell: Shell
+    locations: Locations
+    aws: Aws

@@ -1,0 +1,123 @@
+"""Opening remote stores: keys, regions, endpoints, proxies and patience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from penstock.runner import credentials
+from penstock.runner.errors import LocationError
+from penstock.runner.locations.remote import RemoteStore
+from penstock.runner.locations.traffic import Traffic
+from penstock.runner.locations.uris import Location
+from penstock.runner.options import RunnerOptions
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_REQUEST_SECONDS = 300
+"""One request with its answer, of at most some megabytes: 16 KB/s is slow enough."""
+
+_READ_SECONDS = 120
+_CONNECT_SECONDS = 10
+_MAX_RETRIES = 10
+_RETRY_SECONDS = 120
+"""How long a request is tried again after 5xx, a cut connection, a timeout."""
+
+
+def open_remote(
+    location: Location, options: RunnerOptions, environ: Mapping[str, str], traffic: Traffic
+) -> RemoteStore:
+    """The store of a location's bucket or address; raises `LocationError`."""
+
+    def open_store(encrypt: bool) -> ObjectStore:
+        try:
+            return _open(location, options, environ, encrypt)
+        except ImportError as error:
+            raise LocationError(f"{location.scheme}:// needs the package obstore") from error
+
+    return RemoteStore(open_store, traffic)
+
+
+def _open(
+    location: Location, options: RunnerOptions, environ: Mapping[str, str], encrypt: bool
+) -> ObjectStore:
+    from obstore.store import AzureStore, GCSStore, HTTPStore
+
+    retry: Any = {
+        "max_retries": _MAX_RETRIES,
+        "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
+        "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=15)},
+    }
+    client: Any = {
+        "timeout": timedelta(seconds=_REQUEST_SECONDS),
+        "read_timeout": timedelta(seconds=_READ_SECONDS),
+        "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
+    }
+    if location.scheme == "s3":
+        return _open_s3(location.container, options, environ, encrypt, client, retry)
+    if location.scheme == "gs":
+        return GCSStore(location.container, client_options=client, retry_config=retry)
+    if location.scheme == "az":
+        return AzureStore(
+            container_name=location.container, client_options=client, retry_config=retry
+        )
+    client["allow_http"] = True
+    return HTTPStore.from_url(location.container, client_options=client, retry_config=retry)
+
+
+def _open_s3(
+    bucket: str,
+    options: RunnerOptions,
+    environ: Mapping[str, str],
+    encrypt: bool,
+    client: Any,
+    retry: Any,
+) -> ObjectStore:
+    """A bucket under the usual AWS configuration.
+
+    Roles of containers, web identities and instances are obstore's own; profiles that need more
+    than fixed keys (assumed roles, SSO, a credential process) go through botocore.
+    """
+    from obstore.store import S3Store
+
+    settings: dict[str, Any] = {"region": credentials.storage_region(options, environ)}
+    endpoint = credentials.storage_endpoint(environ)
+    if endpoint is not None:
+        settings["endpoint"] = endpoint
+        client["allow_http"] = True
+    if encrypt:
+        settings["server_side_encryption"] = "AES256"
+    keys = credentials.storage_keys(options, environ)
+    if keys is not None:
+        settings["access_key_id"] = keys.access_key_id
+        settings["secret_access_key"] = keys.secret_access_key
+        if keys.session_token:
+            settings["session_token"] = keys.session_token
+    elif credentials.needs_botocore(environ):
+        settings["credential_provider"] = _botocore_provider(bucket)
+    store: ObjectStore = S3Store(bucket, client_options=client, retry_config=retry, **settings)
+    return store
+
+
+def _botocore_provider(bucket: str) -> Callable[[], dict[str, Any]]:
+    source = credentials.botocore_credentials()
+    if source is None:
+        raise LocationError(
+            f"s3://{bucket}: the AWS profile assumes a role or signs on, which needs botocore;"
+            " install botocore beside penstock, or use a profile with keys"
+        )
+
+    def provide() -> dict[str, Any]:
+        keys = source.get_frozen_credentials()
+        # No public member tells when a role's keys expire; those with fixed keys have none.
+        expires = getattr(source, "_expiry_time", None)
+        return {
+            "access_key_id": keys.access_key,
+            "secret_access_key": keys.secret_key,
+            "token": keys.token,
+            "expires_at": expires,
+        }
+
+    return provide
