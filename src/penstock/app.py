@@ -19,12 +19,13 @@ import uvloop
 from msgspec.structs import replace
 
 from penstock.access.identity import Credential, Directory
+from penstock.access.runner_keys import RunnerKeys
 from penstock.access.secrets import KEY_FILE, Cipher, SecretsUnreadable, open_key_file
 from penstock.clock import Clock, CorrectedClock, system_clock
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE, Settings
 from penstock.console.site import Console
 from penstock.engine.views import Rules
-from penstock.resources.provider import Provider
+from penstock.equipment import Equipment, resource_types
 from penstock.service.context import Context
 from penstock.service.core import Core
 from penstock.service.definitions import Definitions
@@ -48,9 +49,6 @@ SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's na
 
 EVALUATORS: Mapping[str, Evaluator] = {}
 """What the server does itself, by type: system-managed preconditions, alarms."""
-
-PROVIDERS: Mapping[str, Provider] = {}
-"""Who makes what can be run on, by type."""
 
 _ID_ALPHABET = string.digits + string.ascii_uppercase
 
@@ -147,7 +145,9 @@ class App:
         stopping: asyncio.Event | None = None,
     ) -> None:
         """Serve on a socket until a signal comes, or `stopping` is set."""
-        service = PenstockService(self.context, EVALUATORS, PROVIDERS)
+        keys = RunnerKeys(self.directory)
+        equipment = Equipment(self.settings, endpoint(listener), keys)
+        service = PenstockService(self.context, EVALUATORS, equipment.providers)
         application = Application(
             service,
             self.directory.find,
@@ -178,6 +178,7 @@ class App:
             watching.cancel()
             refreshing.cancel()
             await service.stop()
+            await asyncio.to_thread(equipment.close)
 
     async def _keep_identities(self) -> None:
         """Where looking is a journey, look beside the calls for keys that were made or revoked."""
@@ -300,7 +301,7 @@ def make_context(
         clock,
         lambda: "df-" + "".join(randomness.choices(_ID_ALPHABET, k=20)),
         frozenset(EVALUATORS),
-        frozenset(PROVIDERS),
+        resource_types(settings.provider),
     )
 
 

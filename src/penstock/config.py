@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -41,8 +41,16 @@ def parse_database_url(text: str) -> DatabaseUrl:
     return DatabaseUrl(text)
 
 
+ProviderName = Literal["local", "aws", "none"]
+"""Who makes what activities run on: this host, AWS, or nobody."""
+
+
 class Settings(Struct, frozen=True):
-    """All a server can be told; times in milliseconds, sizes in bytes."""
+    """All a server can be told; times in milliseconds, sizes in bytes.
+
+    `attached`: runners that this host makes for resources end with the server. `public_url` is
+    where machines elsewhere reach it.
+    """
 
     data_dir: Path = Path(".penstock")
     database: DatabaseUrl | None = None
@@ -60,11 +68,19 @@ class Settings(Struct, frozen=True):
     reveal_secrets: bool = True
     access_log: bool = False
     retention_ms: int | None = 90 * DAY_MS
+    log_bytes: int = 1024**3
+    log_bytes_per_stream: int = 1024**2
+    provider: ProviderName = "local"
+    attached: bool = False
+    public_url: str | None = None
+    runner_tasks: int = 4
 
 
 LIMITS_PREFIX = "limits."
-_WITH_OPTIONS = frozenset({"data_dir", "database", "key_file", "host", "port", "limits"})
-"""Fields that `penstock serve` has an option of its own for, or that are groups."""
+_WITH_OPTIONS = frozenset(
+    "data_dir database key_file host port limits provider attached public_url".split()
+)
+"""Fields that `penstock serve` has an option of its own for, or no way to set, or groups."""
 
 _TIME_UNITS = {"ms": 1, "s": SECOND_MS, "m": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
 _SIZE_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}

@@ -147,6 +147,17 @@ class Directory:
         self.refresh()
         return revoked
 
+    def remove_key(self, access_key_id: str) -> bool:
+        """End a key and forget it, at once here; False if there is none, active or not."""
+        removed = self._store.remove_key(access_key_id)
+        self.refresh()
+        return removed
+
+    def lookup(self, access_key_id: str) -> Credential | None:
+        """The credential of an active key as the store has it now, which may be distant."""
+        record = self._store.find_key(access_key_id)
+        return self._open(record) if record is not None and record.active else None
+
     def keys(self) -> list[KeyRecord]:
         """All keys, oldest first, the revoked ones too."""
         return self._store.keys()

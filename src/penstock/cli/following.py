@@ -134,9 +134,12 @@ def heading(instances: Sequence[InstanceView]) -> str:
 
 
 def summary(
-    instances: Sequence[InstanceView], logs: Path, pipeline_id: str, interrupted: bool
+    instances: Sequence[InstanceView], logs: Sequence[Path], pipeline_id: str, interrupted: bool
 ) -> Iterator[str]:
-    """How it went: what failed and why, what that holds back, where outputs and logs are."""
+    """How it went: what failed and why, what that holds back, where outputs and logs are.
+
+    `logs` are the directories of the runners that took part.
+    """
     work = [each for each in instances if not each.is_data]
     finished = sum(each.status in status.SATISFIED for each in work)
     yield f"{finished} of {len(work)} instances finished" + (
@@ -156,10 +159,10 @@ def summary(
     if places:
         yield "Outputs:"
         yield from (f"  {place}" for place in dict.fromkeys(places))
-    yield f"Logs: {logs / pipeline_id}"
+    yield from (f"Logs: {directory / pipeline_id}" for directory in logs)
 
 
-def failure(each: InstanceView, logs: Path, pipeline_id: str) -> Iterator[str]:
+def failure(each: InstanceView, logs: Sequence[Path], pipeline_id: str) -> Iterator[str]:
     """One failed instance: the error's own words and the directory of its last attempt's logs."""
     state = click.style(each.status, fg="red")
     tries = f" after {each.tries} tries" if each.tries > 1 else ""
@@ -167,5 +170,7 @@ def failure(each: InstanceView, logs: Path, pipeline_id: str) -> Iterator[str]:
     if each.error:
         yield f"  {shortened(each.error)}"
     if each.attempt:
-        own = logs / pipeline_id / each.component / each.id / each.attempt
-        yield f"  logs: {each.logs or own}"
+        within = Path(pipeline_id, each.component, each.id, each.attempt)
+        own = [directory / within for directory in logs if (directory / within).is_dir()]
+        if each.logs or own:
+            yield f"  logs: {each.logs or own[0]}"

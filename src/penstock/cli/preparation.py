@@ -149,15 +149,10 @@ def worker_groups(resolved: Resolved) -> list[str]:
 
 def unserved(resolved: Resolved) -> list[str]:
     """A sentence for each activity that no runner inside `penstock run` would ever get."""
-    sentences = []
-    for each in resolved.objects.values():
-        if each.category != "activity":
-            continue
-        if each.refs("runsOn"):
-            sentences.append(
-                f"{each.id} runs on the resource {each.refs('runsOn')[0]}, which `penstock run`"
-                " cannot start yet; give it a workerGroup in place of runsOn"
-            )
-        elif not each.strings("workerGroup"):
-            sentences.append(f"{each.id} has no worker and would wait for ever; add a workerGroup")
-    return sentences
+    return [
+        f"{each.id} has no worker and would wait for ever; add a workerGroup, or runsOn"
+        for each in resolved.objects.values()
+        if each.category == "activity"
+        and not each.refs("runsOn")
+        and not each.strings("workerGroup")
+    ]

@@ -118,7 +118,9 @@ def command(
     if name is not None:
         job = replace(job, name=name)
     directory = data or Path(tempfile.mkdtemp(prefix="penstock-"))
-    settings = Settings(data_dir=directory, port=0, allow_backfill=True)
+    settings = Settings(
+        data_dir=directory, port=0, allow_backfill=True, attached=True, runner_tasks=tasks
+    )
     # Something that asks us to end is answered like Ctrl-C: work is called off, then all stops.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -198,7 +200,7 @@ def run_job(job: Job, server: "Embedded", directory: Path, tasks: int) -> int:
             interrupted = True
             call_off(client, pipeline_id)
     instances = follower.last_look()
-    for line in summary(instances, directory / LOGS, pipeline_id, interrupted):
+    for line in summary(instances, log_places(directory, pipeline_id), pipeline_id, interrupted):
         click.echo(line)
     client.close()
     if any(each.failed and not (interrupted and each.canceled) for each in instances):
@@ -222,6 +224,14 @@ def submit(client: "Client", job: Job) -> str:
     return pipeline_id
 
 
+def log_places(directory: Path, pipeline_id: str) -> list[Path]:
+    """Where the runners that did something for a pipeline have put their logs."""
+    from penstock.equipment import RESOURCES
+
+    places = [directory / LOGS, *sorted((directory / RESOURCES).glob(f"{pipeline_id}_*"))]
+    return [place for place in places if (place / pipeline_id).is_dir()]
+
+
 def call_off(client: "Client", pipeline_id: str) -> None:
     """Cancel what runs, so that the runner's stop is not taken for a failure to be retried."""
     from penstock.wire.client import ServiceError
@@ -242,8 +252,7 @@ def runner(
 
     Gives a question that is None while the runner lives, and then says how it ended.
     """
-    from penstock.resources.local import LocalProvider
-    from penstock.resources.provider import RunnerOrder
+    from penstock.resources.local import RunnerOrder, start_runner
 
     if not job.groups:
         yield lambda: None
@@ -255,9 +264,10 @@ def runner(
         server.credentials.secret_access_key,
         directory / LOGS,
         tasks,
+        GRACE_SECONDS,
     )
-    compute = LocalProvider(GRACE_SECONDS).start(order)
+    started = start_runner(order)
     try:
-        yield compute.ended
+        yield started.ended
     finally:
-        compute.stop(GRACE_SECONDS)
+        started.stop(GRACE_SECONDS)

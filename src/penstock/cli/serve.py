@@ -16,7 +16,9 @@ from penstock.cli.options import (
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE
 
 if TYPE_CHECKING:
-    from penstock.config import Settings
+    from penstock.config import ProviderName, Settings
+
+PROVIDERS = ("local", "aws", "none")
 
 
 @click.command("serve")
@@ -44,6 +46,18 @@ if TYPE_CHECKING:
     help="Let a first activation run intervals that are more than a day past.",
 )
 @click.option(
+    "--provider",
+    type=click.Choice(PROVIDERS),
+    default="local",
+    show_default=True,
+    help="Where Ec2Resource and EmrCluster are made: as runners on this host, in AWS, or not.",
+)
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where machines elsewhere reach this server; --provider aws needs it.",
+)
+@click.option(
     "--retention",
     default="90 days",
     show_default=True,
@@ -68,6 +82,8 @@ def command(
     port: int,
     profile: str,
     allow_backfill: bool,
+    provider: "ProviderName",
+    public_url: str | None,
     retention: int | None,
     changes: tuple[tuple[str, str], ...],
 ) -> None:
@@ -89,6 +105,8 @@ def command(
         port=port,
         allow_backfill=allow_backfill,
         retention_ms=retention,
+        provider=provider,
+        public_url=public_url,
     )
     settings = with_profile(given, profile)
     for name, text in changes:

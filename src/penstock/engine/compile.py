@@ -105,7 +105,7 @@ def unsupported(
             if component.type not in system_types:
                 found.append(
                     f"{plan.written(component.owner).id} refers to {item.id}, of type "
-                    f"{component.type}, which this version does not run yet; remove the reference"
+                    f"{component.type}, which needs `pip install 'penstock[aws]'` on the server"
                 )
             continue
         if component.category == RESOURCE:
@@ -113,8 +113,8 @@ def unsupported(
         target = component.resource
         if target in item.refs("runsOn") and plan.components[target].type not in resource_types:
             found.append(
-                f"{item.id}.runsOn refers to {target}, a resource, which this version does not "
-                "run yet; name a workerGroup instead"
+                f"{item.id}.runsOn refers to {target}, a resource, and this server has no provider "
+                "of them; name a workerGroup instead"
             )
         groupless = not component.worker_group and not target
         if component.category in PRECONDITIONS and groupless:

@@ -1,12 +1,11 @@
 """What a provider of compute is asked for: machines that run a runner, and their end.
 
-Two things with one purpose. A `Provider` makes what a definition calls a resource: a machine, or a
-cluster of them, somewhere else, which outlives the server and must be found again. A `Starter`
-starts a runner beside the server, for as long as that lives.
+A `Provider` makes what a definition calls a resource: a machine, a cluster of them, or a process of
+this host. It may outlive the server and must be found again. What a runner on it signs its calls
+with, it gets from `Keys`.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
@@ -34,7 +33,8 @@ class Order(Struct, frozen=True):
     made is to be marked with it, so that it can be found without a handle. A runner on it polls
     `worker_group` in `account_id`. `fields` are the resource object's with all expressions
     evaluated, `objects` what it refers to, by id. `spot`: a spot instance may be asked for, at the
-    object's price. `deadline`: when a runner must have been heard (None: not known yet).
+    object's price. `deadline`: when a runner must have been heard (None: not known yet). `tags` are
+    the pipeline's.
     """
 
     token: str
@@ -46,6 +46,7 @@ class Order(Struct, frozen=True):
     objects: Mapping[str, PipelineObject] = {}
     spot: bool = False
     deadline: Instant | None = None
+    tags: Mapping[str, str] = {}
 
 
 class Made(Struct, frozen=True):
@@ -102,36 +103,50 @@ class Provider(Protocol):
         ...
 
 
-class RunnerOrder(Struct, frozen=True):
-    """A runner that is wanted: what it serves, where, with which keys.
+class Found(Struct, frozen=True):
+    """Something that a provider has made, and for which try (see `Order`)."""
 
-    `directory` is its own: keys, logs and working directories go there. `tasks` is the number of
-    slots for each worker group.
+    account_id: str
+    token: str
+    handle: str
+
+
+class Traceable(Protocol):
+    """What a provider has made can be found again, without any order: so nothing is left behind.
+
+    Synchronous, as `Provider` is, and asked seldom. Raises `ProviderError`.
     """
 
-    worker_groups: tuple[str, ...]
-    endpoint: str
-    access_key_id: str
-    secret_access_key: str
-    directory: Path
-    tasks: int = 2
+    def found(self) -> Sequence[Found]:
+        """All that is there and was made for this installation, and for no other."""
+        ...
 
-    def __repr__(self) -> str:
-        return f"RunnerOrder({self.worker_groups!r}, {self.endpoint!r}, …)"
+    def discard(self, found: Found) -> None:
+        """End it for good: its try is over, so nobody else will. Need not wait for the end."""
+        ...
 
 
-class Compute(Protocol):
-    """Something that was started and runs a runner."""
+class RunnerKey(Protocol):
+    """An access key for one runner; its representation must not show the secret."""
 
-    def ended(self) -> str | None:
-        """None while it runs; then a sentence that says how it ended and where to look."""
+    @property
+    def access_key_id(self) -> str:
+        """Its id."""
+        ...
 
-    def stop(self, grace_seconds: float) -> None:
-        """End it: running tasks get the grace time. Returns when nothing of it is left."""
+    @property
+    def secret(self) -> str:
+        """Its secret."""
+        ...
 
 
-class Starter(Protocol):
-    """Starts runners. What it starts ends with whoever started it, even if that is killed."""
+class Keys(Protocol):
+    """Access keys of runners on resources: one for each try, until its machine is gone."""
 
-    def start(self, order: RunnerOrder) -> Compute:
-        """Start a runner; raises OSError if that cannot be done here."""
+    def grant(self, account_id: str, token: str) -> RunnerKey:
+        """The key for a try; with the same token the same key."""
+        ...
+
+    def revoke(self, token: str) -> None:
+        """End the key of a try; of one that has none too."""
+        ...

@@ -68,6 +68,9 @@ class IdentityStore(Protocol):
     def revoke_key(self, access_key_id: str, now: Instant) -> bool:
         """End a key for good; False if there is no such active key."""
 
+    def remove_key(self, access_key_id: str) -> bool:
+        """End a key and forget it; False if there is none of that id."""
+
     def find_key(self, access_key_id: str) -> KeyRecord | None:
         """The key of that id, active or not."""
 
@@ -109,6 +112,10 @@ class SqlIdentityStore(ABC):
         """End a key for good; False if there is no such active key."""
         changed = self._change("revoke_key", {"access_key_id": access_key_id, "revoked_at": now})
         return changed > 0
+
+    def remove_key(self, access_key_id: str) -> bool:
+        """End a key and forget it; False if there is none of that id."""
+        return self._change("remove_key", {"access_key_id": access_key_id}) > 0
 
     def find_key(self, access_key_id: str) -> KeyRecord | None:
         """The key of that id, active or not."""

@@ -132,13 +132,16 @@ def test_the_summary_says_what_failed_why_and_where(tmp_path: Path) -> None:
     good = an_instance("C", "FINISHED", outputs=("@D_2024-05-14T09:00:00",))
     place = an_instance("D", "FINISHED", type="S3DataNode", location="file:///out")
     read = an_instance("E", "FINISHED", type="S3DataNode", location="file:///in")
+    other = tmp_path / "other"
+    own = tmp_path / "df-1" / "A" / bad.id / "@A_Attempt=3"
+    own.mkdir(parents=True)
     text = click.unstyle(
-        "\n".join(summary([bad, held, good, place, read], tmp_path, "df-1", False))
+        "\n".join(summary([bad, held, good, place, read], [other, tmp_path], "df-1", False))
     )
     assert "1 of 3 instances finished." in text
     assert "A 2024-05-14T09:00:00: FAILED after 3 tries" in text
     assert "exit status 3: no such table" in text
-    assert str(tmp_path / "df-1" / "A" / bad.id / "@A_Attempt=3") in text
+    assert f"  logs: {own}\n" in text
     assert f"{held.id} never ran" in text
     assert "  file:///out" in text
     assert "file:///in" not in text

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from penstock.resources.local import KEYS_FILE, OUTPUT_FILE, LocalProvider
-from penstock.resources.provider import RunnerOrder
+from penstock.resources.local import (
+    KEYS_FILE,
+    OUTPUT_FILE,
+    RunnerOrder,
+    is_running,
+    process_of,
+    start_runner,
+)
 
 SECRET = "a-secret-nobody-should-read"
 
@@ -21,7 +27,7 @@ SECRET = "a-secret-nobody-should-read"
 def order(tmp_path: Path) -> RunnerOrder:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    return RunnerOrder(("group",), endpoint, "AKIAEXAMPLE", SECRET, tmp_path / "runner")
+    return RunnerOrder(("group",), endpoint, "AKIAEXAMPLE", SECRET, tmp_path / "runner", 1, 0.0)
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -38,7 +44,7 @@ def serves(order: RunnerOrder) -> bool:
 
 
 def test_a_runner_runs_until_it_is_stopped(order: RunnerOrder) -> None:
-    compute = LocalProvider(grace_seconds=0).start(order)
+    compute = start_runner(order)
     until(lambda: serves(order))
     assert compute.ended() is None
     compute.stop(0)
@@ -46,7 +52,7 @@ def test_a_runner_runs_until_it_is_stopped(order: RunnerOrder) -> None:
 
 
 def test_keys_are_for_the_owner_only_and_go_with_the_runner(order: RunnerOrder) -> None:
-    compute = LocalProvider(grace_seconds=0).start(order)
+    compute = start_runner(order)
     keys = order.directory / KEYS_FILE
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
     command_line = Path(f"/proc/{compute.process_id}/cmdline")
@@ -60,7 +66,7 @@ def test_keys_are_for_the_owner_only_and_go_with_the_runner(order: RunnerOrder) 
 def test_a_runner_that_cannot_run_says_why(order: RunnerOrder) -> None:
     from msgspec.structs import replace
 
-    compute = LocalProvider().start(replace(order, worker_groups=()))
+    compute = start_runner(replace(order, worker_groups=()))
     until(lambda: compute.ended() is not None)
     why = compute.ended() or ""
     assert "--workerGroup is required" in why
@@ -68,14 +74,36 @@ def test_a_runner_that_cannot_run_says_why(order: RunnerOrder) -> None:
     compute.stop(0)
 
 
+def test_what_runs_is_told_by_its_lock_and_there_is_one_of_it(order: RunnerOrder) -> None:
+    assert not is_running(order.directory)
+    runner = start_runner(order)
+    until(lambda: serves(order))
+    assert is_running(order.directory)
+    assert process_of(order.directory) == runner.process_id
+    with pytest.raises(BlockingIOError):
+        start_runner(order)
+    runner.stop(0)
+    assert not is_running(order.directory)
+
+
+def test_secrets_of_the_server_are_not_in_the_runner_s_environment(order: RunnerOrder) -> None:
+    environ = {**os.environ, "PENSTOCK_SMTP_URL": "smtp://u:p@h", "OTHER": "kept"}
+    runner = start_runner(order, environ)
+    until(lambda: serves(order))
+    shown = Path(f"/proc/{runner.process_id}/environ")
+    if shown.exists():
+        assert "PENSTOCK_" not in shown.read_text("utf-8")
+        assert "OTHER=kept" in shown.read_text("utf-8")
+    runner.stop(0)
+
+
 def test_a_runner_ends_with_whoever_started_it(order: RunnerOrder) -> None:
     program = (
         "import os, pathlib, sys\n"
-        "from penstock.resources.local import LocalProvider\n"
-        "from penstock.resources.provider import RunnerOrder\n"
+        "from penstock.resources.local import RunnerOrder, start_runner\n"
         "order = RunnerOrder(('group',), sys.argv[1], 'AKIAEXAMPLE', 'secret-secret',"
         " pathlib.Path(sys.argv[2]))\n"
-        "print(LocalProvider(0).start(order).process_id, flush=True)\n"
+        "print(start_runner(order).process_id, flush=True)\n"
         "sys.stdin.read()\n"
     )
     starter = subprocess.Popen(

@@ -21,6 +21,11 @@ UPDATE access_key
 SET revoked_at = :revoked_at
 WHERE access_key_id = :access_key_id AND revoked_at IS NULL;
 
+-- name: remove_key
+-- Forgets a key, active or not.
+DELETE FROM access_key
+WHERE access_key_id = :access_key_id;
+
 -- name: find_key
 -- A key with its user, whether or not it is still active.
 SELECT
