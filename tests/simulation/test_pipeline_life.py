@@ -326,3 +326,24 @@ def test_nobody_waits_for_an_interval_that_an_edit_has_cut_off(world):
     assert world.run_out(END_OF_TIME)
     assert statuses(world, pipeline) == ["FINISHED"] * 6
     assert state(world, pipeline) == "FINISHED"
+
+
+def test_a_data_node_is_not_made_for_intervals_beyond_the_end_of_its_users(world):
+    """An activation's startTimestamp may be later than an activity's last interval."""
+    objects = [
+        default(),
+        schedule("1 hour", occurrences="2"),
+        schedule("1 hour", name="Longer", occurrences="9"),
+        activity("A", input=("N",)),
+        node("N", schedule=("Longer",)),
+    ]
+    pipeline = world.begin(objects)
+    Hand(world).take()
+    world.deactivate(pipeline, cancel_active=False)
+    wait(world, hours=5)
+    assert starts(world, pipeline, "N") == [0]
+    world.activate(pipeline, T0 + 5 * HOUR_MS)
+    Runner(world)
+    assert world.run_out(END_OF_TIME)
+    assert starts(world, pipeline, "N") == [0]
+    assert state(world, pipeline) == "FINISHED"

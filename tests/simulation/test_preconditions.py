@@ -625,3 +625,22 @@ def test_a_paused_precondition_that_is_told_to_run_again_too_early_stays_paused(
         world.set_status(pipeline, "RESUME", "P")
     step(hand, "P@N")
     assert state(world, pipeline) == "FINISHED"
+
+
+def test_a_precondition_whose_time_ran_out_while_it_ran_and_was_paused_gets_a_new_one(world):
+    pipeline = world.begin(
+        on_demand(
+            activity("A", precondition=("P",)), condition("P", preconditionTimeout="10 minutes")
+        )
+    )
+    hand = Hand(world)
+    task = hand.take()
+    hand.report(task)
+    world.set_status(pipeline, "PAUSE", "P")
+    wait(world, minutes=11)
+    world.set_status(pipeline, "RESUME", "P")
+    hand.end(task, "FALSE")
+    wait(world, minutes=9)
+    assert by_name(world, pipeline)["P@A"] == "WAITING_ON_DEPENDENCIES"
+    wait(world, minutes=1)
+    assert by_name(world, pipeline)["P@A"] == "FAILED"

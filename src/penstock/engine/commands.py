@@ -102,9 +102,10 @@ def hold(view: InstanceView, event: HoldInstance, now: Instant, rules: Rules) ->
 def resume(view: InstanceView, event: ResumeInstance, now: Instant, rules: Rules) -> Decision:
     """After a pause or a deactivation: back to where the instance stood."""
     instance = view.instance
-    if instance.status not in {PAUSED, WAITING_ON_DEPENDENCIES, WAITING_FOR_RUNNER}:
+    if instance.status not in {PAUSED, WAITING_ON_DEPENDENCIES, WAITING_FOR_RUNNER, RUNNING}:
         return Decision()
-    decision = _resume(view, now)
+    # What runs was left alone, but for the time that its precondition has.
+    decision = Decision() if instance.status == RUNNING else _resume(view, now)
     limit = view.place.component.precondition_timeout_ms
     if limit is not None and instance.tries:
         # The time may have run out meanwhile, while nobody asked.

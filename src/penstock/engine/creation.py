@@ -139,7 +139,8 @@ class _Steps:
         k = schedule.first_from(row.next_start)
         if row.open and due_at(component, schedule, k) > self.now:
             k += 1
-        return schedule.start(k)
+        # A startTimestamp may have led it beyond its schedule's end, where nothing is needed.
+        return schedule.start(k if schedule.count is None else min(k, schedule.count))
 
     def _create(self, component: Component, schedule: Schedule, k: int) -> None:
         self.creates.setdefault(component.id, []).append(

@@ -302,7 +302,7 @@ def _needs(pipeline: _Pipeline, resource: Instance, users: list[Instance]) -> bo
 def _condition(
     pipeline: _Pipeline, component: Component, instance: Instance, owner: Instance, timers: Timers
 ) -> Iterator[str]:
-    begun = instance.tries > 0 and instance.status != PAUSED
+    begun = instance.tries > 0 and not pipeline.rows[instance.component].paused
     watched = component.precondition_timeout_ms is None or ("condition", instance.key) in timers
     if begun and not watched and pipeline.row.state == "SCHEDULED":
         yield "no timer watches its preconditionTimeout"
