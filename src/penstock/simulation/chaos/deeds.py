@@ -25,11 +25,12 @@ from penstock.model.status import (
     FAILURES,
     FINISHED,
     RUNNING,
+    SATISFIED,
     SKIPPED,
     WAITING_FOR_RUNNER,
     WAITING_ON_DEPENDENCIES,
 )
-from penstock.model.times import SECOND_MS
+from penstock.model.times import SECOND_MS, Instant
 from penstock.simulation.chaos.blueprint import Part
 from penstock.simulation.chaos.book import Scene, start_of_activation
 from penstock.simulation.chaos.life import Call, Step
@@ -76,6 +77,14 @@ class Between:
         key = (instance.key, instance.attempts)
         return self.then.rows.attempts.get(key), self.now.rows.attempts.get(key)
 
+    def was_met(self, component: str, start: Instant) -> bool:
+        """Whether nobody had to wait for an instance, before, after or in between."""
+        if not all(is_missing(scene, component, start) for scene in (self.then, self.now)):
+            return True
+        found = self.now.named.get((component, start))
+        moved = self.moved.get(found.key, []) if found is not None else []
+        return any(to in SATISFIED for _, to in moved)
+
     def ended(self, instance: Instance) -> str | None:
         """The state in which it has just ended."""
         was = self.before(instance)
@@ -101,7 +110,7 @@ def nothing_is_offered_early(between: Between, instance: Instance, part: Part) -
         return
     for target, starts in between.now.plans.needs(instance).items():
         for start in starts:
-            if is_missing(between.now, target, start) and is_missing(between.then, target, start):
+            if not between.was_met(target, start):
                 yield f"it goes on, and @{target} of {start} has not finished"
 
 

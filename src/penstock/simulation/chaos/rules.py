@@ -120,7 +120,9 @@ def is_missing(scene: Scene, component: str, start: Instant) -> bool:
 
 def something_moves_it(scene: Scene, instance: Instance, part: Part) -> Faults:
     """What waits for nothing else waits for a time, or for a person."""
-    if instance.retry_at is not None and instance.retry_at > scene.now:
+    due = instance.retry_at is not None and instance.retry_at > scene.now
+    # What is paused looks at the time when it goes on.
+    if due and instance.status != PAUSED:
         timer = scene.timer("retry", instance)
         if timer is None and scene.serving:
             yield "no timer knows when it is tried again"
@@ -169,7 +171,7 @@ def conditions_are_watched(scene: Scene, instance: Instance, part: Part) -> Faul
     """A precondition that is being asked for has a time, and goes with its owner."""
     if not part.is_condition or instance.status in ENDED:
         return
-    begun = instance.tries > 0 and instance.status != PAUSED
+    begun = instance.tries > 0 and not scene.component(instance).paused
     limited = part.thing.condition_timeout_ms is not None and begun and scene.serving
     if limited and scene.timer("condition", instance) is None:
         yield "no timer watches its preconditionTimeout"
