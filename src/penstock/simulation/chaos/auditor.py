@@ -16,9 +16,9 @@ from penstock.simulation.chaos.book import (
     start_of_activation,
 )
 from penstock.simulation.chaos.database import Rows
+from penstock.simulation.chaos.deeds import EXPRESSION_ERROR, Between
 from penstock.simulation.chaos.deeds import OF_INSTANCES as DEEDS_OF_INSTANCES
 from penstock.simulation.chaos.deeds import OF_PIPELINES as DEEDS
-from penstock.simulation.chaos.deeds import Between
 from penstock.simulation.chaos.ledger import Ledger, is_refused
 from penstock.simulation.chaos.life import Fire, Step
 from penstock.simulation.chaos.rules import OF_INSTANCES, OF_PIPELINES
@@ -111,9 +111,12 @@ class ReferenceAuditor:
 
 
 def _changes(step: Step, before: Rows, after: Rows) -> Faults:
-    """What is refused changes nothing."""
+    """What is refused changes nothing; but a poll that waits may have met what cannot be told."""
     refused = bool(step.calls) and all(is_refused(outcome) for _, outcome in step.calls)
-    if refused and step.crashed is None and not after.same(before):
+    if not refused or step.crashed is not None or after.same(before):
+        return
+    changed = (after.instances.get(heard.instance) for heard in after.heard)
+    if not any(each is not None and each.error_id == EXPRESSION_ERROR for each in changed):
         yield "every call was refused, and something has changed"
 
 
