@@ -22,6 +22,7 @@ COMMANDS = {
     "status": "penstock.cli.status",
     "explain": "penstock.cli.explain",
     "history": "penstock.cli.history",
+    "logs": "penstock.cli.logs",
     "keys": "penstock.cli.keys",
     "prune": "penstock.cli.prune",
     "backup": "penstock.cli.backup",

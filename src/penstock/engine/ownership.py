@@ -129,7 +129,7 @@ def undelivered(view: InstanceView, event: Undelivered, now: Instant, rules: Rul
     Unless the runner has been heard since: then it had the answer after all.
     """
     attempt = view.attempt
-    if attempt is None or not _is_owner(attempt, event.task) or attempt.status != RUNNING:
+    if attempt is None or not is_owner(attempt, event.task) or attempt.status != RUNNING:
         return Decision()
     if attempt.acknowledged:
         return Decision()
@@ -138,8 +138,8 @@ def undelivered(view: InstanceView, event: Undelivered, now: Instant, rules: Rul
     return put_back(view, attempt, now, "the runner hung up before it had the task")
 
 
-def _is_owner(attempt: Attempt, task: TaskKey) -> bool:
-    """Nobody owns a task that stands in the queue."""
+def is_owner(attempt: Attempt, task: TaskKey) -> bool:
+    """Whether a task is its holder's, or was when it ended: nobody owns one that is queued."""
     named = (task.attempt, task.generation)
     return (attempt.number, attempt.generation) == named and attempt.status != WAITING_FOR_RUNNER
 
@@ -147,7 +147,7 @@ def _is_owner(attempt: Attempt, task: TaskKey) -> bool:
 def _owned(view: InstanceView, task: TaskKey) -> Attempt:
     """The attempt that the task id stands for; stale owners are refused."""
     attempt = _attempt(view)
-    if not _is_owner(attempt, task):
+    if not is_owner(attempt, task):
         raise TaskNotFound(
             f"the task {_name(view, task.attempt)} is no longer yours: it was not acknowledged or "
             "reported in time, and has been offered again; poll for another task"

@@ -4,6 +4,8 @@
 it into one of these, so an operation can rely on what the types say.
 """
 
+from typing import Literal
+
 from msgspec import Struct
 
 from penstock.model.definition import (
@@ -14,6 +16,9 @@ from penstock.model.definition import (
     PipelineObject,
 )
 from penstock.model.times import Instant
+
+LogStream = Literal["activity", "stdout", "stderr"]
+"""What an attempt writes: the runner's account of it, and the two streams of a command."""
 
 
 class Tag(Struct, frozen=True):
@@ -82,6 +87,20 @@ class GetHistoryRequest(PipelineRequest, frozen=True):
     object_id: str | None = None
     marker: str | None = None
     limit: int | None = None
+
+
+class GetLogsRequest(PipelineRequest, frozen=True):
+    """Ours. `object_id` is an attempt's, an instance's, or a component's: its latest instance's.
+
+    Of an instance the first page begins with its latest attempt; with a marker later attempts are
+    gone on to. `follow`: the runner is to send what is new at once.
+    """
+
+    object_id: str
+    stream: LogStream | None = None
+    marker: str | None = None
+    limit: int | None = None
+    follow: bool = False
 
 
 class GetPipelineDefinitionRequest(PipelineRequest, frozen=True):
@@ -164,6 +183,23 @@ class ReportTaskRunnerHeartbeatRequest(Request, frozen=True):
 class SetStatusRequest(PipelineRequest, frozen=True):
     object_ids: tuple[str, ...]
     status: str
+
+
+class TaskLog(Struct, frozen=True, rename="camel"):
+    """A piece of what a task has written: `text` stands for `size` bytes from `position` on."""
+
+    task_id: str
+    stream: LogStream
+    position: int
+    size: int
+    text: str = ""
+    final: bool = False
+
+
+class ReportTaskLogsRequest(Request, frozen=True):
+    """Ours: pieces of the logs of one task or several."""
+
+    logs: tuple[TaskLog, ...]
 
 
 class SetTaskStatusRequest(Request, frozen=True):
@@ -262,6 +298,39 @@ class GetHistoryAnswer(Answer, frozen=True):
     marker: str | None = None
 
 
+class LogItem(Answer, frozen=True):
+    """A piece of an attempt's log: `size` bytes from `position` on."""
+
+    time: str
+    attempt: int
+    stream: LogStream
+    text: str
+    position: int = 0
+    size: int = 0
+
+
+class GetLogsAnswer(Answer, frozen=True):
+    """A page of logs of the instance (or attempt) `object_id`, which stands at `status`.
+
+    `complete`: nothing will be added any more. `marker` leads on, also where there is no more yet.
+    """
+
+    object_id: str
+    status: str
+    attempts: int
+    logs: list[LogItem]
+    complete: bool
+    has_more_results: bool
+    marker: str
+
+
+class ReportTaskLogsAnswer(Answer, frozen=True):
+    """Of the tasks that were named: whose logs somebody follows, and those that are not yours."""
+
+    followed: list[str] = []
+    refused: list[str] = []
+
+
 class QueryObjectsAnswer(Answer, frozen=True):
     ids: list[str]
     has_more_results: bool
@@ -303,7 +372,11 @@ REQUESTS: dict[str, type[Request]] = {
 }
 """The nineteen operations and what each takes."""
 
-OUR_REQUESTS: dict[str, type[Request]] = {"GetHistory": GetHistoryRequest}
+OUR_REQUESTS: dict[str, type[Request]] = {
+    "GetHistory": GetHistoryRequest,
+    "GetLogs": GetLogsRequest,
+    "ReportTaskLogs": ReportTaskLogsRequest,
+}
 """Operations of ours, which stock clients do not know."""
 
 ALL_REQUESTS: dict[str, type[Request]] = {**REQUESTS, **OUR_REQUESTS}

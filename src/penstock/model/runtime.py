@@ -4,7 +4,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from penstock.model.api import Tag
+from penstock.model.api import LogStream, Tag
 from penstock.model.status import PipelineState, Status
 from penstock.model.times import Instant
 
@@ -153,6 +153,26 @@ class HistoryEvent(Struct, frozen=True):
     what: str
     detail: str = ""
     user_name: str = ""
+
+
+class LogPiece(Struct, frozen=True):
+    """A piece of what an attempt has written.
+
+    It stands for `size` bytes of the stream, from `position` on; `content` is its text, secrets
+    struck out, as UTF-8 and compressed; `stored` is what it takes in the store. `final`: the
+    attempt writes no more. `key` grows in the order of arrival; a piece to be added has none.
+    """
+
+    key: int
+    instance: int
+    attempt: int
+    stream: LogStream
+    position: int
+    size: int
+    final: bool
+    at: Instant
+    stored: int
+    content: bytes
 
 
 class TaskKey(Struct, frozen=True, array_like=True):

@@ -11,6 +11,7 @@ from penstock.model.caller import Caller
 from penstock.resources.provider import Provider
 from penstock.service.context import Context
 from penstock.service.listening import keep_listening
+from penstock.service.log_keeping import keep_logs_bounded
 from penstock.service.operations import OPERATIONS
 from penstock.service.operations.tasks import poll_for_task, take_back
 from penstock.service.steward import Steward
@@ -54,6 +55,9 @@ class PenstockService:
             asyncio.create_task(keep_time(writer, context.clock, longest), name="timekeeper"),
             asyncio.create_task(listening, name="listening"),
         ]
+        if context.settings.log_bytes:
+            bounding = keep_logs_bounded(context)
+            self._tasks.append(asyncio.create_task(bounding, name="logs"))
         if context.settings.retention_ms:
             keeping = keep_retention(context)
             self._tasks.append(asyncio.create_task(keeping, name="retention"))

@@ -17,6 +17,7 @@ from penstock.model.runtime import (
     ComponentRow,
     HistoryEvent,
     Instance,
+    LogPiece,
     Pipeline,
     TaskKey,
     Timer,
@@ -183,6 +184,32 @@ class Reader(Protocol):
         """A component's instances that start in [first, last], the earliest first."""
         ...
 
+    def logs_after(
+        self, instance: int, attempt: int | None, stream: str | None, after: int, limit: int
+    ) -> list[LogPiece]:
+        """Pieces of what an instance's attempts have written, of keys after one, in their order.
+
+        Of one attempt or of all, of one stream or of all.
+        """
+        ...
+
+    def last_logs(self, instance: int, attempt: int, limit: int) -> list[LogPiece]:
+        """The latest pieces of what an attempt has written, the latest first."""
+        ...
+
+    def is_log_complete(self, instance: int, attempt: int) -> bool:
+        """Whether an attempt's runner has said that it writes no more."""
+        ...
+
+    def log_followed_until(self, instance: int) -> Instant | None: ...
+    def stored_log_bytes(self) -> int:
+        """How much the logs of all instances take."""
+        ...
+
+    def oldest_logs(self, limit: int) -> list[tuple[int, int]]:
+        """The keys of the oldest pieces, and what each takes."""
+        ...
+
     def restored_at(self) -> Instant | None:
         """When the database was last brought back from a backup."""
         ...
@@ -252,12 +279,34 @@ class Transaction(Reader, Protocol):
     def put_heartbeat(
         self, account_id: str, taskrunner_id: str, worker_group: str, hostname: str, at: Instant
     ) -> None: ...
+    def append_log(self, pipeline: int, row: LogPiece) -> None:
+        """Add a piece (its key is ignored), unless it or what comes after it is there already."""
+        ...
+
+    def trim_log(
+        self, pipeline: int, instance: int, attempt: int, stream: str, before: int
+    ) -> None:
+        """Remove the pieces of a stream that end at or before a position."""
+        ...
+
+    def drop_logs(self, through: int) -> None:
+        """Remove all pieces up to a key, whosever they are."""
+        ...
+
+    def follow_log(self, instance: int, until: Instant) -> None:
+        """Remember that somebody follows an instance's logs."""
+        ...
+
+    def followed_logs(self, instances: Sequence[int], now: Instant) -> set[int]:
+        """Those of some instances whose logs somebody follows."""
+        ...
+
     def purge(self, pipeline: int, limit: int) -> bool:
         """Remove some of a deleted pipeline's rows; answers whether any are left."""
         ...
 
     def prune(self, pipeline: int, component: str, rows: Sequence[Past]) -> None:
-        """Remove instances with all that is theirs: attempts, waits, timers, history."""
+        """Remove instances with all that is theirs: attempts, waits, timers, history, logs."""
         ...
 
     def drop_definitions(self, pipeline: int, before: int) -> None:

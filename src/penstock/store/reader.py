@@ -15,6 +15,7 @@ from penstock.model.runtime import (
     ComponentRow,
     HistoryEvent,
     Instance,
+    LogPiece,
     Pipeline,
     Wait,
 )
@@ -35,7 +36,7 @@ Row = tuple[Any, ...]
 
 def load_statements(dialect: Dialect) -> dict[str, str]:
     """The statements that readers and transactions run, by name."""
-    files = ("pipelines.sql", "instances.sql", "watching.sql", "retention.sql")
+    files = ("pipelines.sql", "instances.sql", "watching.sql", "retention.sql", "logs.sql")
     return {name: text for file in files for name, text in load(file, dialect).items()}
 
 
@@ -204,6 +205,36 @@ class SqlReader(ABC):
             "limit": limit,
         }
         return [Past(*row) for row in self._all("past", parameters)]
+
+    def logs_after(
+        self, instance: int, attempt: int | None, stream: str | None, after: int, limit: int
+    ) -> list[LogPiece]:
+        parameters = {
+            "instance": instance,
+            "attempt": attempt or 0,
+            "stream": stream or "",
+            "after": after,
+            "limit": limit,
+        }
+        return [LogPiece(*row) for row in self._all("logs_after", parameters)]
+
+    def last_logs(self, instance: int, attempt: int, limit: int) -> list[LogPiece]:
+        parameters = {"instance": instance, "attempt": attempt, "limit": limit}
+        return [LogPiece(*row) for row in self._all("last_logs", parameters)]
+
+    def is_log_complete(self, instance: int, attempt: int) -> bool:
+        parameters = {"instance": instance, "attempt": attempt}
+        return bool(self._value("is_log_complete", parameters))
+
+    def log_followed_until(self, instance: int) -> Instant | None:
+        until: Instant | None = self._value("log_followed_until", {"instance": instance})
+        return until
+
+    def stored_log_bytes(self) -> int:
+        return int(self._value("stored_log_bytes", {}))
+
+    def oldest_logs(self, limit: int) -> list[tuple[int, int]]:
+        return [(row[0], row[1]) for row in self._all("oldest_logs", {"limit": limit})]
 
     def restored_at(self) -> Instant | None:
         at: Instant | None = self._value("restored_at", {})

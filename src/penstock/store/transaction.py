@@ -11,6 +11,7 @@ from penstock.model.runtime import (
     ComponentRow,
     HistoryEvent,
     Instance,
+    LogPiece,
     Pipeline,
     Timer,
     TimerKind,
@@ -195,6 +196,31 @@ class SqlTransaction(SqlReader):
         }
         self._do("put_heartbeat", parameters)
 
+    def append_log(self, pipeline: int, row: LogPiece) -> None:
+        self._do("append_log", {**asdict(row), "final": int(row.final), "pipeline": pipeline})
+
+    def trim_log(
+        self, pipeline: int, instance: int, attempt: int, stream: str, before: int
+    ) -> None:
+        parameters = {
+            "pipeline": pipeline,
+            "instance": instance,
+            "attempt": attempt,
+            "stream": stream,
+            "before": before,
+        }
+        self._do("trim_log", parameters)
+
+    def drop_logs(self, through: int) -> None:
+        self._do("drop_logs", {"through": through})
+
+    def follow_log(self, instance: int, until: Instant) -> None:
+        self._do("follow_log", {"instance": instance, "until": until})
+
+    def followed_logs(self, instances: Sequence[int], now: Instant) -> set[int]:
+        parameters = {"instances": self._array(instances), "now": now}
+        return {row[0] for row in self._all("followed_logs", parameters)}
+
     def purge(self, pipeline: int, limit: int) -> bool:
         self._recent.clear()
         page = {"pipeline": pipeline, "limit": limit}
@@ -204,6 +230,8 @@ class SqlTransaction(SqlReader):
                 "purge_attempts",
                 "purge_waits",
                 "purge_instance_timers",
+                "purge_logs",
+                "purge_followers",
                 "purge_instance",
             ):
                 self._do(statement, {"key": key})
@@ -232,6 +260,8 @@ class SqlTransaction(SqlReader):
             "prune_waits",
             "prune_timers",
             "prune_events",
+            "prune_logs",
+            "prune_followers",
             "prune_instances",
         ):
             self._do(statement, parameters)

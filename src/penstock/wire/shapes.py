@@ -178,7 +178,9 @@ class _Compiler:
             return self._list(shape)
         if kind == "string":
             return _enumeration(shape["enum"]) if "enum" in shape else _string(shape)
-        return {"boolean": _boolean, "integer": _integer, "timestamp": _timestamp}[kind]
+        return {"boolean": _boolean, "integer": _integer, "long": _long, "timestamp": _timestamp}[
+            kind
+        ]
 
     def _structure(self, shape: dict[str, Any]) -> Check:
         required = frozenset(shape.get("required", ()))
@@ -263,6 +265,12 @@ def _integer(value: Any) -> Found:
     if value.__class__ is int and -_INTEGER_LIMIT <= value < _INTEGER_LIMIT:
         return None
     return [_wrong_type(value, "an integer of 32 bits")]
+
+
+def _long(value: Any) -> Found:
+    if value.__class__ is int and 0 <= value < 2**62:
+        return None
+    return [_wrong_type(value, "a whole number, not negative")]
 
 
 def _timestamp(value: Any) -> Found:
