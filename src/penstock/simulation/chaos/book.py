@@ -174,6 +174,8 @@ class Scene:
 
     def is_to_come(self, component: str, start: Instant) -> bool:
         """Whether an interval without an instance will get one."""
+        if self.row.version not in self.plans.versions:
+            return True
         parts = self.plans.parts(self.row.version)
         part = parts.get(component)
         if part is None:

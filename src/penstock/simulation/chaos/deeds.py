@@ -79,7 +79,7 @@ class Between:
 
     def was_met(self, component: str, start: Instant) -> bool:
         """Whether nobody had to wait for an instance, before, after or in between."""
-        if not all(is_missing(scene, component, start) for scene in (self.then, self.now)):
+        if not all(is_missing(scene, component, start) for scene in (self.now, self.then)):
             return True
         found = self.now.named.get((component, start))
         moved = self.moved.get(found.key, []) if found is not None else []
