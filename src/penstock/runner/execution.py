@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from penstock.runner.aws import Aws
 from penstock.runner.errors import (
     ERROR_MESSAGE_CHARACTERS,
     LocationError,
+    NotMet,
     Stopped,
     TaskFailed,
 )
@@ -32,6 +32,7 @@ from penstock.runner.shell import Shell
 from penstock.runner.staging import Mover
 from penstock.runner.stop import CANCELED, LOST, RUNNER_STOPPED, Stop
 from penstock.runner.task import Task
+from penstock.runner.workplace import Workplace
 from penstock.wire.client import ConnectionFailed, ServiceError
 
 _FIRST_PAUSE_SECONDS = 0.2
@@ -52,34 +53,41 @@ class Equipment:
     live_logs: LiveLogs
     shell: Shell
     log: RunnerLog
+    workplace: Workplace
     clock: Clock
     halted: threading.Event
 
 
-def perform(task: Task, stop: Stop, equipment: Equipment) -> None:
-    """Do one task and set its status. Never raises for what the task itself does."""
+Seat = Callable[[bool, Stop], AbstractContextManager[None]]
+"""Waits for a slot, of preconditions or of activities, to work in; raises `Stopped`."""
+
+
+def perform(task: Task, stop: Stop, equipment: Equipment, seat: Seat) -> str | None:
+    """Do one task and set its status: which, or None if it was not for us to set.
+
+    Never raises for what the task itself does.
+    """
     refusal = _acknowledge(task, equipment)
     if refusal is not None:
         equipment.log.write(f"{task.attempt_id}: not begun: {refusal}")
-        return
+        return None
     equipment.log.write(f"{task.attempt_id}: {task.type} begins")
     try:
         logs = AttemptLogs(equipment.options.output / attempt_path(task), equipment.clock)
-        directory = Path(tempfile.mkdtemp(prefix="penstock-", dir=equipment.options.work))
+        directory = equipment.workplace.make()
     except OSError as error:
         message = f"The runner could not make the attempt's directories: {error}"
-        _settle(task, stop, TaskFailed("RunnerError", message), equipment)
-        return
+        return _settle(task, stop, TaskFailed("RunnerError", message), equipment)
     equipment.live_logs.watch(task, logs)
     try:
-        failure = _work(task, stop, equipment, logs, directory)
-        _settle(task, stop, failure, equipment)
+        failure = _work(task, stop, equipment, logs, directory, seat)
+        status = _settle(task, stop, failure, equipment)
         equipment.live_logs.end(task)
         _keep_logs(task, logs, directory, equipment)
+        return status
     finally:
         logs.close()
-        if not equipment.options.keep_work:
-            shutil.rmtree(directory, ignore_errors=True)
+        equipment.workplace.remove(directory)
 
 
 def _acknowledge(task: Task, equipment: Equipment) -> str | None:
@@ -95,7 +103,7 @@ def _acknowledge(task: Task, equipment: Equipment) -> str | None:
 
 
 def _work(
-    task: Task, stop: Stop, equipment: Equipment, logs: AttemptLogs, directory: Path
+    task: Task, stop: Stop, equipment: Equipment, logs: AttemptLogs, directory: Path, seat: Seat
 ) -> TaskFailed | None:
     """Run the activity; its failure, or None. A request to stop stands in `stop`."""
     progress = Progress()
@@ -115,7 +123,9 @@ def _work(
     logs.write(f"{task.attempt_id}: {task.type} begins")
     equipment.reporter.watch(task, progress, stop)
     try:
-        activities.find(task.type)(context)
+        activity = activities.find(task.type)
+        with seat(task.is_precondition, stop):
+            activity(context)
     except Stopped as stopped:
         logs.write(f"{task.attempt_id}: stopped: {stopped}")
         return _runner_stopped(equipment) if stop.reason == RUNNER_STOPPED else None
@@ -138,16 +148,21 @@ def _runner_stopped(equipment: Equipment) -> TaskFailed:
     return TaskFailed("RunnerStopped", message)
 
 
-def _settle(task: Task, stop: Stop, failure: TaskFailed | None, equipment: Equipment) -> None:
-    """Set the status, unless the service has already decided it."""
+def _settle(task: Task, stop: Stop, failure: TaskFailed | None, equipment: Equipment) -> str | None:
+    """Set the status, unless the service has already decided it; which."""
     if stop.reason in (CANCELED, LOST):
         equipment.log.write(f"{task.attempt_id}: {stop.reason}")
-        return
+        return None
     status = "FINISHED" if failure is None else "FAILED"
-    answer = _insist(equipment, "SetTaskStatus", _status_parameters(task, status, failure))
+    reported = failure
+    if isinstance(failure, NotMet):
+        # FALSE, not yet: nothing has failed, so nothing is said of an error.
+        status, reported = "FALSE", None
+    answer = _insist(equipment, "SetTaskStatus", _status_parameters(task, status, reported))
     outcome = status if failure is None else f"{status}: {failure.error_id}: {failure}"
     refused = f"; not recorded: {answer}" if isinstance(answer, str) else ""
     equipment.log.write(f"{task.attempt_id}: {outcome}{refused}")
+    return status
 
 
 def _status_parameters(task: Task, status: str, failure: TaskFailed | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ from penstock.model.times import HOUR_MS
 from penstock.runner import credentials
 from penstock.runner.aws import Aws
 from penstock.runner.errors import LocationError, OptionsError
-from penstock.runner.execution import Equipment, perform
+from penstock.runner.execution import Equipment, Seat, perform
 from penstock.runner.livelog import LiveLogs
 from penstock.runner.locations import Locations
 from penstock.runner.logs import RunnerLog
@@ -31,14 +32,22 @@ from penstock.runner.options import RunnerOptions
 from penstock.runner.processes import KILL_AFTER_SECONDS, Processes
 from penstock.runner.progress import Reporter, ServiceClient
 from penstock.runner.shell import Shell
+from penstock.runner.slots import Slots
 from penstock.runner.stop import RUNNER_STOPPED, Stop
 from penstock.runner.task import Task, read_task
+from penstock.runner.workplace import Workplace
 from penstock.wire.client import Aborted, Client, ConnectionFailed, ServiceError
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 30.0
 _LAST_CALLS_SECONDS = 10.0
 """After the grace time: how long the last statuses may take to be delivered."""
+
+QUIET_SECONDS = 5.0
+"""With `--once`: how long polls must have waited in vain. The service answers at once if there is
+something, and this leaves it the time to see what an ended task has made ready."""
+
+_QUIET_LOOK_SECONDS = 0.2
 
 Announce = Callable[[str], None]
 """Called with what the runner's user should see at once, beside the log."""
@@ -75,8 +84,6 @@ class Runner:
             output=options.output.absolute(),
             work=options.work.absolute() if options.work else None,
         )
-        if options.work is not None:
-            options.work.mkdir(parents=True, exist_ok=True)
         self.options = options
         self.log = RunnerLog(options.output, clock)
         self.hostname = socket.gethostname()
@@ -89,21 +96,28 @@ class Runner:
         self._lock = threading.Lock()
         self._stops: set[Stop] = set()
         self._finishing = False
+        self._statuses: Counter[str] = Counter()
         self._equipment = self._equip(environ, clock)
+        self._desks = [
+            (group, Slots(options.tasks, options.preconditions)) for group in options.worker_groups
+        ]
+        seats = [desk for desk in self._desks for _ in range(desk[1].threads)]
         self._slots = [
-            threading.Thread(target=self._slot, args=(group,), name=f"slot-{number}", daemon=True)
-            for number, group in enumerate(options.worker_groups * options.tasks, start=1)
+            threading.Thread(target=self._slot, args=desk, name=f"slot-{number}", daemon=True)
+            for number, desk in enumerate(seats, start=1)
         ]
         self._helpers = [
             threading.Thread(target=self._equipment.reporter.run, name="reporter", daemon=True),
             threading.Thread(target=self._equipment.live_logs.run, name="logs", daemon=True),
             threading.Thread(target=self._keep_house, name="housekeeper", daemon=True),
+            *([threading.Thread(target=self._end_once, name="once", daemon=True)] * options.once),
         ]
 
     def start(self) -> None:
         """Begin to poll; returns at once."""
         groups = ", ".join(self.options.worker_groups)
-        self.log.write(f"{self.taskrunner_id} serves {groups} with {len(self._slots)} slots")
+        each = f"{self.options.tasks} and {self.options.preconditions} slots"
+        self.log.write(f"{self.taskrunner_id} serves {groups} with {each} each")
         if self.options.ignored:
             self.log.write(f"keys of --config without meaning: {', '.join(self.options.ignored)}")
         for thread in self._helpers + self._slots:
@@ -113,6 +127,8 @@ class Runner:
         """Take no more tasks; those in hand go on."""
         if not self._draining.is_set():
             self._draining.set()
+            for _, slots in self._desks:
+                slots.close()
             self._client.abort()
             self.log.write("takes no more tasks")
 
@@ -144,6 +160,12 @@ class Runner:
         """
         return self._done.wait(timeout_seconds)
 
+    @property
+    def statuses(self) -> Mapping[str, int]:
+        """How many tasks have ended with each status (`taken away`: cancelled, or not ours)."""
+        with self._lock:
+            return dict(self._statuses)
+
     def _equip(self, environ: Mapping[str, str], clock: Clock) -> Equipment:
         options = self.options
         heartbeats = [
@@ -164,6 +186,7 @@ class Runner:
             live_logs=LiveLogs(self._client, self.log.write, _secrets(options, environ)),
             shell=Shell(options.shell, environ, _command_extras(options, environ), self.log.write),
             log=self.log,
+            workplace=Workplace(options.work, options.keep_work, self.log.write),
             clock=clock,
             halted=threading.Event(),
         )
@@ -178,14 +201,21 @@ class Runner:
         self._join_slots(threading.TIMEOUT_MAX)
         self._finish()
 
-    def _slot(self, group: str) -> None:
+    def _end_once(self) -> None:
+        """End when polls have waited a while without a task, and none is at work."""
+        while not self._draining.wait(_QUIET_LOOK_SECONDS):
+            if all(slots.quiet_for(QUIET_SECONDS) for _, slots in self._desks):
+                self._terminate()
+
+    def _slot(self, group: str, slots: Slots) -> None:
         pause = _FIRST_PAUSE_SECONDS
-        while not self._draining.is_set():
+        while slots.admit():
             try:
-                task = self._poll(group)
+                task = self._poll(group, slots)
                 self._reassure()
                 if task is not None:
-                    self._perform(task)
+                    with slots.hand() as hand:
+                        self._perform(task, hand.seat)
                 pause = _FIRST_PAUSE_SECONDS
             except Aborted:
                 return
@@ -194,15 +224,22 @@ class Runner:
                 self._draining.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
-    def _poll(self, group: str) -> Task | None:
-        answer = self._client.call("PollForTask", {"workerGroup": group, "hostname": self.hostname})
+    def _poll(self, group: str, slots: Slots) -> Task | None:
+        """A task, which then counts as in hand, or None."""
+        task = None
         try:
-            return read_task(answer)
+            answer = self._client.call(
+                "PollForTask", {"workerGroup": group, "hostname": self.hostname}
+            )
+            task = read_task(answer)
         except (msgspec.ValidationError, KeyError) as error:
             # It will be offered again when it is not acknowledged.
             raise ValueError(f"a task that cannot be understood: {error}") from error
+        finally:
+            slots.answered(task is not None)
+        return task
 
-    def _perform(self, task: Task) -> None:
+    def _perform(self, task: Task, seat: Seat) -> None:
         stop = Stop()
         with self._lock:
             self._stops.add(stop)
@@ -210,7 +247,9 @@ class Runner:
         try:
             if late:
                 stop.request(RUNNER_STOPPED)
-            perform(task, stop, self._equipment)
+            status = perform(task, stop, self._equipment, seat)
+            with self._lock:
+                self._statuses[status or "taken away"] += 1
         finally:
             with self._lock:
                 self._stops.discard(stop)
@@ -260,6 +299,7 @@ class Runner:
             if thread.ident is not None:
                 thread.join(_LAST_CALLS_SECONDS)
         self._equipment.processes.close()
+        self._equipment.workplace.close()
         self.log.write("ended")
         self._push_log()
         self.log.close()

@@ -38,6 +38,11 @@ def run(
     if options.end_with_input:
         threading.Thread(target=_await_end_of_input, name="input", daemon=True).start()
     _run_with_signals(runner, on_signal)
+    statuses = runner.statuses
+    if options.once:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+        say(f"Nothing more to do: {counts or 'no tasks'}")
+        return 1 if len(signals) > 1 or statuses.get("FAILED") else 0
     return 0 if len(signals) < 2 else 1
 
 

@@ -24,7 +24,7 @@ DEFAULT_REGION = "us-east-1"
 class RunnerOptions(Struct, frozen=True, kw_only=True):
     """All a runner can be told. Members named `…_seconds` are seconds.
 
-    `tasks` is the number of slots, each a polling thread, for every worker group. `separate_keys`
+    `tasks` and `preconditions` are the numbers of slots for every worker group. `separate_keys`
     keeps the keys given here for the endpoint alone (see `runner.credentials`). `ignored` holds
     keys of the configuration file that mean nothing to us.
     """
@@ -39,6 +39,7 @@ class RunnerOptions(Struct, frozen=True, kw_only=True):
     region: str = DEFAULT_REGION
     log_uri: str | None = None
     tasks: int = 2
+    preconditions: int = 2
     proxy_host: str | None = None
     proxy_port: int | None = None
     proxy_username: str | None = None
@@ -51,6 +52,7 @@ class RunnerOptions(Struct, frozen=True, kw_only=True):
     keep_work: bool = False
     separate_keys: bool = False
     end_with_input: bool = False
+    once: bool = False
     ignored: tuple[str, ...] = ()
 
     def proxy_url(self) -> str | None:
@@ -104,7 +106,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("logUri", "log_uri", "URI", "Where to push the runner's log, hourly and at the end."),
     Option("tasks", "tasks", "N", "Slots for each worker group (default 2)."),
-    Option("proxyHost", "proxy_host", "HOST", "Proxy for calls to the service."),
+    Option(
+        "preconditions",
+        "preconditions",
+        "N",
+        "Further slots for each worker group that only preconditions use (default 2).",
+    ),
+    Option("proxyHost", "proxy_host", "HOST", "Proxy for calls to the service and to AWS."),
     Option("proxyPort", "proxy_port", "PORT", "Port of the proxy."),
     Option("proxyUsername", "proxy_username", "NAME", "User name for the proxy."),
     Option("proxyPassword", "proxy_password", "PASSWORD", "Password for the proxy."),
@@ -130,6 +138,13 @@ OPTIONS: tuple[Option, ...] = (
         "separate_keys",
         None,
         "Use --accessId or --config only for the endpoint, never for S3 or in commands.",
+    ),
+    Option(
+        "once",
+        "once",
+        None,
+        "Do what there is to do, and end when nothing more comes. The exit status is 1 if a task"
+        " failed.",
     ),
     Option(
         "endWithInput",
@@ -258,6 +273,8 @@ def _explain(error: msgspec.ValidationError, values: dict[str, Any]) -> str:
 def _check(options: RunnerOptions) -> None:
     if not 1 <= options.tasks <= 1_000:
         raise OptionsError(f"--tasks {options.tasks}: must lie between 1 and 1000")
+    if not 0 <= options.preconditions <= 1_000:
+        raise OptionsError(f"--preconditions {options.preconditions}: must lie between 0 and 1000")
     if not 0 <= options.grace_seconds < 1e9:
         raise OptionsError(
             f"--grace {options.grace_seconds}: must be a number of seconds, 0 or more"

@@ -53,6 +53,11 @@ class Task(Struct, frozen=True):
         return self.attempt.string("type") or ""
 
     @property
+    def is_precondition(self) -> bool:
+        """Whether this is a check, not work: the user-managed preconditions of the guide."""
+        return self.type == "Exists" or self.type.endswith("Precondition")
+
+    @property
     def report_every_ms(self) -> int:
         """Time between two reports: a minute, or a quarter of a shorter reportProgressTimeout."""
         timeout = self._period_ms("reportProgressTimeout") or DEFAULT_REPORT_TIMEOUT_MS

@@ -149,6 +149,13 @@ def test_a_second_sigterm_kills(process: Process, tmp_path: Path) -> None:
         os.kill(pid, 0)
 
 
+def test_once_ends_when_nothing_more_comes_and_tells_how_it_went(process: Process) -> None:
+    runner = process.start(make_task(command="false"), "--once")
+    output, _ = runner.communicate(timeout=60)
+    assert runner.returncode == 1, output
+    assert output.splitlines()[-1] == "Nothing more to do: 1 FAILED"
+
+
 def test_errors_of_the_user_are_one_line(process: Process) -> None:
     runner = process.start(None, "--tasks=none")
     output, _ = runner.communicate(timeout=30)

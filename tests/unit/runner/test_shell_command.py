@@ -207,7 +207,7 @@ def test_the_runners_keys_are_in_the_commands_environment_but_in_no_log(house: H
 
 def test_work_is_kept_when_asked(house: House) -> None:
     house.run(make_task(command="echo kept > file"), keep_work=True)
-    (kept,) = (house.directory / "work").glob("*/*/file")
+    (kept,) = (house.directory / "work").glob("*/*/*/file")
     assert kept.read_text() == "kept\n"
 
 
