@@ -73,7 +73,8 @@ def evaluate(view: EvaluateView, event: Evaluate, now: Instant, rules: Rules) ->
             continue
         found = view.existing.get(name)
         if found is None:
-            follow.append(Create(owner.pipeline, name, owner.start, owner.end, owner.version))
+            made = (owner.pipeline, name, owner.start, owner.end, owner.version)
+            follow.append(Create(*made, rerun=owner.rerun))
         elif found.status == WAITING_ON_DEPENDENCIES and found.retry_at is None:
             follow.append(Await(found.key))
     return Decision(follow=tuple(follow))

@@ -194,6 +194,7 @@ def create(view: CreateView, event: Create, now: Instant, rules: Rules) -> Decis
         version=event.version,
         status=WAITING_ON_DEPENDENCIES,
         due_at=now,
+        rerun=event.rerun,
     )
     after, changes, follow = _begin_to_wait(view, instance, now)
     late_after_ms = view.place.component.late_after_ms

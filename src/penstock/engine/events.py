@@ -52,13 +52,14 @@ class Advance(Struct, frozen=True):
 
 
 class Create(Struct, frozen=True):
-    """Make one instance."""
+    """Make one instance. `rerun`: it is a precondition whose owner was told to run again."""
 
     pipeline: int
     component: str
     start: Instant
     end: Instant
     version: int
+    rerun: bool = False
 
 
 class Await(Struct, frozen=True):

@@ -81,6 +81,12 @@ def terms_of(view: InstanceView) -> Terms:
     return terms
 
 
+def last_verdict(attempt: Attempt) -> Status | None:
+    """How the resource will end once the try has; None: it may be tried again, or goes on."""
+    machine = machine_of(attempt.fields)
+    return None if machine.verdict == FAILED and not machine.final else machine.verdict
+
+
 def deadline_of(component: Component, machine: Machine) -> Instant | None:
     """When a runner must have been heard on a machine; None: creating it has not begun."""
     if component.terms is None or machine.began_at is None:
@@ -234,7 +240,7 @@ def losses(
         else:
             loss = "retry" if terms_of(view).retries else "fail"
     words = {TIMEDOUT: "ran out of time", CANCELED: "was cancelled"}.get(verdict, "has failed")
-    reason = f"its resource {name} {words}" + (f": {message}" if message else "")
+    reason = f"its resource {name} {words}" + (f": {message.rstrip('.')}" if message else "")
     return (WentDown(view.instance.key, loss, reason),)
 
 

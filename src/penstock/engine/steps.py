@@ -42,7 +42,7 @@ from penstock.engine.machines import (
 from penstock.engine.objects import attempt_object, task_objects
 from penstock.engine.views import InstanceView, Rules
 from penstock.model.api import ReportTaskProgressAnswer
-from penstock.model.compute import Machine, Outcome, Step, machine_of
+from penstock.model.compute import Machine, Outcome, OutcomeKind, Step, machine_of
 from penstock.model.definition import PipelineObject
 from penstock.model.errors import DefinitionError
 from penstock.model.runtime import Attempt, TaskKey, Timer
@@ -144,7 +144,7 @@ def step_done(view: InstanceView, event: StepDone, now: Instant, rules: Rules) -
     if outcome.kind == "fault" or outcome.kind not in _ANSWERS[machine.step]:
         return back_off(view, freed, machine, outcome.reason, now)
     machine = replace(machine, faults=0)
-    error = _ERRORS.get(outcome.kind)
+    error = _ERRORS.get((machine.step, outcome.kind))
     if error is not None:
         final = outcome.kind == "refused"
         return fail_try(view, freed, machine, error, outcome.reason, now, final)
@@ -160,10 +160,13 @@ _ANSWERS: dict[Step, frozenset[str]] = {
 }
 """What can come of which step; anything else is a fault."""
 
-_ERRORS = {
-    "refused": RESOURCE_INVALID,
-    "failed": CREATION_FAILED,
-    "gone": RESOURCE_LOST,
+_ERRORS: dict[tuple[Step, OutcomeKind], str] = {
+    ("check", "refused"): RESOURCE_INVALID,
+    ("check", "failed"): RESOURCE_INVALID,
+    ("create", "failed"): CREATION_FAILED,
+    ("look", "gone"): RESOURCE_LOST,
+    ("look", "failed"): RESOURCE_LOST,
+    ("restart", "failed"): RESOURCE_SILENT,
 }
 
 

@@ -59,6 +59,10 @@ def lose(view: InstanceView, event: LoseResource, now: Instant, rules: Rules) ->
     instance = view.instance
     if instance.status in ENDED:
         return Decision()
+    attempt = view.attempt
+    if instance.status == RUNNING and attempt is not None and attempt.cancel_reason is not None:
+        # That it was to be cancelled comes first, and no end of its resource takes that back.
+        return cancel_now(view, now, attempt.cancel_reason)
     if event.loss == "cancel":
         return _blame(cancel_now(view, now, event.reason), event.resource)
     if instance.status == RUNNING:
@@ -69,12 +73,10 @@ def lose(view: InstanceView, event: LoseResource, now: Instant, rules: Rules) ->
 
 
 def _interrupt(view: InstanceView, event: LoseResource, now: Instant) -> Decision:
-    """What was running has failed with its machine. That it was to be cancelled comes first."""
+    """What was running has failed with its machine."""
     attempt = view.attempt
     if attempt is None:
         return Decision()
-    if attempt.cancel_reason is not None:
-        return cancel_now(view, now, attempt.cancel_reason)
     if event.loss == "hold":
         return cancel_now(view, now, event.reason, revive=True)
     failed = replace(

@@ -20,6 +20,7 @@ from penstock.model.status import (
     CANCELED,
     CASCADE_FAILED,
     CREATING,
+    ENDED,
     FAILED,
     FINISHED,
     PAUSED,
@@ -288,7 +289,8 @@ def _timed_out(link: Link, situation: Situation) -> Told:
     at = f" at {format_instant(instance.ended_at)}" if instance.ended_at is not None else ""
     return Told(
         f"ran out of time{at}{_with(instance)}",
-        "Give it more of that (terminateAfter), activate, and set RERUN on what it took down.",
+        "A longer terminateAfter holds for intervals that are made after it is activated; to try "
+        f"this one again as it is, set RERUN on {link.name}.",
     )
 
 
@@ -468,15 +470,18 @@ class Explainer:
 
         Also how many more it waits for.
         """
+        own = self._component(instance)
         waits = [wait for wait in self._store.waits_of(instance.key) if wait.missing]
         others = max(sum(wait.missing for wait in waits) - 1, 0)
         for wait in waits:
+            if wait.target == own.resource and instance.rerun:
+                # It will be started anew.
+                continue
             state = self._store.range_state(wait.pipeline, wait.target, wait.first, wait.last)
             if state.failed_start is not None:
                 failed = self._store.task_by_name(wait.pipeline, wait.target, state.failed_start)
                 return failed, others
         # Preconditions and the resource come last: they are made when nothing else is missing.
-        own = self._component(instance)
         last = [*own.preconditions, own.resource]
         for wait in sorted(
             waits, key=lambda wait: last.index(wait.target) if wait.target in last else -1
@@ -493,9 +498,21 @@ class Explainer:
             task = self._store.task_by_name(instance.pipeline, target, start)
             if task is None and self._will_come(plan.components[target], start):
                 return self._to_come(plan.components[target], start)
+            if task is not None and plan.components[target].category == RESOURCE:
+                return self._resource(task)
             if task is not None and task.instance.status not in SATISFIED:
                 return task
         return None
+
+    def _resource(self, task: Task) -> Task | Link:
+        """A resource that is waited for. One that had ended comes back, unless it is paused."""
+        instance = task.instance
+        row = self._store.component(instance.pipeline, instance.component)
+        if instance.status not in ENDED or row is None or not row.paused:
+            return task
+        held = replace(instance, status=PAUSED)
+        name = instance_id(instance.component, instance.start)
+        return self._with_pause(Link(name, self._component(instance), held), held)
 
     def _will_come(self, component: Component, start: Instant) -> bool:
         """Whether an interval without an instance gets one: some are passed over, or cut off."""

@@ -37,6 +37,7 @@ from penstock.engine.events import (
     Unsettled,
     WentDown,
 )
+from penstock.engine.machines import last_verdict
 from penstock.engine.plan import (
     ACTION,
     DATA_NODE,
@@ -351,12 +352,17 @@ def _to_come(rows: Rows, pipeline: Pipeline, first: Instant, needed: Needed) -> 
 
 
 def _resource_state(rows: Rows, pipeline: Pipeline, needed: Needed) -> NeedState:
-    """A resource is met while it runs. One that a deactivation has ended comes back by itself."""
+    """A resource is met while it runs; one that shuts down for good has failed already.
+
+    One that a deactivation has ended comes back by itself.
+    """
     found = rows.store.task_by_name(pipeline.key, needed.target, needed.first)
     if found is None:
         return NeedState(needed, 1)
-    instance = found.instance
-    failed = instance.status in FAILURES and not instance.revive
+    instance, status = found.instance, found.instance.status
+    if status == SHUTTING_DOWN and found.attempt is not None:
+        status = last_verdict(found.attempt) or status
+    failed = status in FAILURES and not instance.revive
     return NeedState(
         needed,
         0 if instance.status == RUNNING else 1,
