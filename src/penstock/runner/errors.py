@@ -36,5 +36,12 @@ class TaskFailed(RunnerError):
         self.stack_trace = stack_trace[-ERROR_STACK_TRACE_CHARACTERS:]
 
 
+class NotMet(TaskFailed):
+    """A precondition is not met yet, which is no failure: it is asked again later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("NotMet", message)
+
+
 class Stopped(RunnerError):
     """The work was told to stop before it was done; the text is the reason."""

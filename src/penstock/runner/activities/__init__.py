@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from penstock.runner.activities.context import Context
+from penstock.runner.activities.copy import run_copy
+from penstock.runner.activities.hive_copy import run_hive_copy
 from penstock.runner.activities.shell_command import run_shell_command
 from penstock.runner.errors import TaskFailed
+from penstock.runner.preconditions.exists import check_exists
+from penstock.runner.preconditions.shell_command import check_command
 
 Activity = Callable[[Context], None]
 """Does one attempt; raises `TaskFailed`, or `Stopped` when told to stop."""
 
-ACTIVITIES: dict[str, Activity] = {"ShellCommandActivity": run_shell_command}
-"""All activities by type."""
+ACTIVITIES: dict[str, Activity] = {
+    "CopyActivity": run_copy,
+    "HiveCopyActivity": run_hive_copy,
+    "ShellCommandActivity": run_shell_command,
+    "ShellCommandPrecondition": check_command,
+    "Exists": check_exists,
+}
+"""All activities by type, and the preconditions that are a runner's: these may raise `NotMet`."""
 
 
 def find(kind: str) -> Activity:

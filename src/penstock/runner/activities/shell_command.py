@@ -17,6 +17,15 @@ from penstock.runner.staging import STAGING_FAILED, Staged, plan, push_outputs, 
 COMMAND_FAILED = "ShellCommandFailed"
 """errorId when the command did not end with exit status 0, or could not be started."""
 
+
+class CommandFailed(TaskFailed):
+    """The command ended otherwise than with exit status 0; `status` is minus a signal's number."""
+
+    def __init__(self, status: int, message: str, stack_trace: str) -> None:
+        super().__init__(COMMAND_FAILED, message, stack_trace)
+        self.status = status
+
+
 _TAIL_BYTES = 4_096
 _TAIL_LINES = 5
 _TAIL_CHARACTERS = 1_000
@@ -83,7 +92,7 @@ def _run(context: Context, environment: dict[str, str]) -> None:
     if status:
         tail = _tail(context.logs.stderr_path)
         colon = f": {_last_lines(tail)}" if tail.strip() else "."
-        raise TaskFailed(COMMAND_FAILED, f"The command {_describe(status)}{colon}", tail)
+        raise CommandFailed(status, f"The command {_describe(status)}{colon}", tail)
 
 
 def _argv(context: Context) -> list[str]:
