@@ -86,15 +86,19 @@ def test_what_was_pruned_is_not_remembered(store):
 def test_pipelines_that_may_have_something_to_forget(unit: Transaction):
     numbers = [
         unit.insert_pipeline(pipeline(name))
-        for name in ("old", "young", "idle", "deleted", "draft", "late")
+        for name in ("old", "young", "idle", "deleted", "draft", "late", "last", "others")
     ]
     for place, number in enumerate(numbers):
         changes = {"version": 0 if place == 4 else 1, "deleted_at": 1 if place == 3 else None}
         unit.update_pipeline(replace(pipeline(), key=number, **changes))
         unit.put_component(ComponentRow(number, "A", 0, True))
-    for place, start in ((0, 10), (1, 100), (3, 10), (5, 10)):
+    for place, start in ((0, 10), (1, 100), (3, 10), (5, 10), (6, 10), (7, 10)):
         add(unit, place + 1, start, number=numbers[place])
-    unit.insert_instance(instance(7, 10, pipeline=numbers[2]))
+        if place < 6:
+            unit.insert_instance(instance(10 + place, start + 100, pipeline=numbers[place]))
+    unit.insert_instance(instance(20, 10, pipeline=numbers[2]))
+    # A later one of another component leaves this one the last of its own.
+    unit.insert_instance(instance(21, 20, "B", pipeline=numbers[7]))
     first, last = numbers[0], numbers[5]
     assert unit.pipelines_with_past(0, 50, 9) == [first, last]
     assert unit.pipelines_with_past(0, 50, 1) == [first]

@@ -278,7 +278,7 @@ def test_an_instance_stays_as_long_as_its_alarm(world, steps):
         server.end(task)
     wait(world, hours=95 * 24)
     sweep(world)
-    assert left(world, pipeline) == {"A": [2]}
+    assert left(world, pipeline) == {"A": [2], "Bell@A": [2]}, "the last stays, with its alarm"
 
 
 def test_a_machine_stays_as_long_as_what_has_run_on_it(world, steps):

@@ -3,8 +3,8 @@
 An instance goes once it has ended before a given time, and its preconditions with it, unless
 something still needs it: an instance that depends on it and is kept; one that is yet to be made, if
 this one failed; an alarm that is kept, or a precondition that has not ended as long ago; an
-activation that will run it again. The last interval of each component stays, and the one that its
-health speaks of. So nothing can wait for what is gone: in a scheduled pipeline an interval without
+activation that will run it again. The last interval of each component stays, with its alarms, and
+the one that its health speaks of. So nothing can wait for what is gone: in a scheduled pipeline an interval without
 an instance counts as passed over, and a run on demand goes from its end to its beginning.
 """
 
@@ -216,12 +216,14 @@ def _users(plan: Plan, component: Component) -> list[str]:
 
 
 def _spared(store: Reader, pipeline: int, component: Component) -> frozenset[Instant]:
-    """The starts of a component's last instance and of the one that its health speaks of."""
-    if component.owner:
-        return frozenset()
+    """The starts of a component's last instance and of the one that its health speaks of.
+
+    An alarm about the last one stays with it.
+    """
     row = store.component(pipeline, component.id)
     spoken_of = row.health_start if row is not None else None
-    latest = {each.start for each in store.latest_of_component(pipeline, component.id, 1)}
+    about = component.owner or component.id
+    latest = {each.start for each in store.latest_of_component(pipeline, about, 1)}
     return frozenset(latest if spoken_of is None else {*latest, spoken_of})
 
 

@@ -175,7 +175,10 @@ class Reader(Protocol):
         ...
 
     def pipelines_with_past(self, after: int, before: Instant, limit: int) -> list[int]:
-        """Keys of living pipelines with ended instances of intervals that start before a time."""
+        """Keys of living pipelines with ended instances of intervals that start before a time.
+
+        Those of which only the last interval is left, which stays, are not among them.
+        """
         ...
 
     def past(

@@ -1,13 +1,17 @@
 -- What is forgotten after a while; and what is brought back.
 
 -- name: pipelines_with_past
--- Living pipelines with ended instances of intervals that start before a time: one step down an
--- index for each.
+-- Living pipelines with ended instances of intervals that start before a time, and with later ones
+-- of the same component: the last of each stays, so most of the finished ones have nothing to forget.
 SELECT key FROM pipeline
 WHERE key > :after AND version > 0 AND deleted_at IS NULL AND EXISTS (
     SELECT 1 FROM instance
     WHERE instance.pipeline = pipeline.key AND instance.ended_at IS NOT NULL
-        AND instance.start < :before
+        AND instance.start < :before AND EXISTS (
+            SELECT 1 FROM instance AS later
+            WHERE later.pipeline = instance.pipeline AND later.component = instance.component
+                AND later.start > instance.start
+        )
 )
 ORDER BY key
 LIMIT :limit;
