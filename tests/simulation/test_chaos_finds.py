@@ -93,7 +93,7 @@ def without_retries(unit: Unit) -> None:
 FAULTS: dict[str, Plant] = {
     "a stale owner is heard": replaced(
         ownership,
-        "_is_owner",
+        "is_owner",
         lambda attempt, task: (
             attempt.number == task.attempt and attempt.status != "WAITING_FOR_RUNNER"
         ),

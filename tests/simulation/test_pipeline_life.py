@@ -332,17 +332,15 @@ def test_a_data_node_is_not_made_for_intervals_beyond_the_end_of_its_users(world
     """An activation's startTimestamp may be later than an activity's last interval."""
     objects = [
         default(),
-        schedule("1 hour", occurrences="2"),
-        schedule("1 hour", name="Longer", occurrences="9"),
+        schedule("3 hours", occurrences="2"),
+        schedule("1 hour", name="Fine", occurrences="12"),
         activity("A", input=("N",)),
-        node("N", schedule=("Longer",)),
+        node("N", schedule=("Fine",)),
     ]
     pipeline = world.begin(objects)
-    Hand(world).take()
-    world.deactivate(pipeline, cancel_active=False)
-    wait(world, hours=5)
-    assert starts(world, pipeline, "N") == [0]
-    world.activate(pipeline, T0 + 5 * HOUR_MS)
+    world.deactivate(pipeline)
+    wait(world, hours=8)
+    world.activate(pipeline, T0 + 7 * HOUR_MS)
     Runner(world)
     assert world.run_out(END_OF_TIME)
     assert starts(world, pipeline, "N") == [0]
