@@ -1,11 +1,13 @@
 """What is PostgreSQL's own: its schema, its migrations, and the plans of what is asked often."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from penstock.model.runtime import Timer
 from penstock.store import postgres as adapter
 from penstock.store.migrate import NewerSchema, migrations
 from penstock.store.postgres import PostgresStore
@@ -198,3 +200,22 @@ def test_what_the_engine_asks_all_the_time_is_answered_from_an_index(database, s
     steps = [row[0] for row in plan]
     assert any(index in step for step in steps), steps
     assert not [step for step in steps if "Seq Scan" in step], steps
+
+
+def test_what_follows_an_undone_savepoint_can_be_asked_again_and_again(database):
+    """Not only at first: the driver, which keeps statements ready, must not lose its way by it."""
+    store = PostgresStore(database, 0, guarded=False)
+    for _ in range(2):
+        unit = store.begin()
+        with suppress(ZeroDivisionError), unit.savepoint():
+            unit.set_timer(Timer("tick", 1, 5))
+            unit.flush()
+            raise ZeroDivisionError
+        for _ in range(3):
+            assert unit.component(1, "A") is None
+            unit.set_timer(Timer("tick", 2, 7))
+            assert unit.next_due() == 7
+            assert unit.has_unfinished(1) is False
+        unit.clear_timer("tick", 2)
+        unit.commit()
+    store.close()

@@ -1,7 +1,6 @@
 """What every store must do; written against `penstock.store.protocol` alone."""
 
 import threading
-from contextlib import suppress
 
 import pytest
 from msgspec.structs import replace
@@ -252,23 +251,6 @@ def test_a_savepoint_is_undone_alone(store: Store):
     with store.reader() as reader:
         assert [p.key for p in reader.pipelines_after(ACCOUNT, 0, 9)] == [first, third]
         assert reader.task(1) == before[0]
-
-
-def test_what_follows_an_undone_savepoint_can_be_asked_again_and_again(store: Store):
-    """Not only at first: a driver that keeps statements ready must not lose its way by it."""
-    for _ in range(2):
-        unit = store.begin()
-        with suppress(Planted), unit.savepoint():
-            unit.set_timer(Timer("tick", 1, 5))
-            unit.flush()
-            raise Planted
-        for _ in range(3):
-            assert unit.component(1, "A") is None
-            unit.set_timer(Timer("tick", 2, 7))
-            assert unit.next_due() == 7
-            assert unit.has_unfinished(1) is False
-        unit.clear_timer("tick", 2)
-        unit.commit()
 
 
 def test_savepoints_nest(unit: Transaction):
@@ -682,6 +664,19 @@ def test_states_that_cannot_be_are_refused(unit: Transaction):
     unit.insert_instance(instance(1))
     with pytest.raises(Exception, match=r"(?i)unique"), unit.savepoint():
         unit.insert_instance(instance(2))
+
+
+def test_polls_are_kept_by_worker_group_until_they_are_forgotten(unit: Transaction):
+    for group, at in (("a", 1), ("b", 5), ("a", 7)):
+        unit.put_poll(ACCOUNT, group, at)
+    unit.put_poll("another", "c", 9)
+    unit.put_heartbeat(ACCOUNT, "runner", GROUP, "host", 1)
+    assert [unit.last_poll(ACCOUNT, group) for group in "abc"] == [7, 5, None]
+    assert unit.polled(ACCOUNT, 6) == {"a"}
+    before = unit.changes()
+    unit.forget_runners(6)
+    assert unit.changes() == before + 2
+    assert unit.polled(ACCOUNT, 0) == {"a"}
 
 
 def test_heartbeats_are_kept_once_per_runner(unit: Transaction):
