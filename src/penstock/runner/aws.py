@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from penstock.runner import credentials
 from penstock.runner.errors import TaskFailed
 from penstock.runner.options import RunnerOptions
+from penstock.runner.proxies import proxy_for, proxy_for_storage
 
 _TRIES = 8
 _TIMEOUT_SECONDS = 60
-
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Aws:
@@ -46,7 +44,9 @@ class Aws:
             retries={"max_attempts": _TRIES, "mode": "standard"},
             connect_timeout=_TIMEOUT_SECONDS,
             read_timeout=_TIMEOUT_SECONDS,
-            proxies=self._proxies(endpoint),
+            proxies=self._proxies(service, endpoint),
+            # Buckets of other makers' stores seldom have host names of their own.
+            s3={"addressing_style": "path"} if endpoint else None,
         )
         # Making a client changes the session's own tables, so each has a session of its own.
         session = botocore.session.Session(profile=environ.get("AWS_PROFILE"))
@@ -60,8 +60,11 @@ class Aws:
             aws_session_token=keys.session_token if keys else None,
         )
 
-    def _proxies(self, endpoint: str | None) -> dict[str, str] | None:
-        url = self._options.proxy_url()
-        if url is None or (endpoint and urlsplit(endpoint).hostname in LOOPBACK):
+    def _proxies(self, service: str, endpoint: str | None) -> dict[str, str] | None:
+        """None leaves it to botocore, which knows `HTTPS_PROXY` and `NO_PROXY`."""
+        options = self._options
+        if not options.proxy_host:
             return None
-        return {"http": url, "https": url}
+        choose = proxy_for_storage if service == "s3" else proxy_for
+        url = choose(endpoint or f"https://{service}.amazonaws.com", options, self._environ)
+        return {"http": url, "https": url} if url else {}

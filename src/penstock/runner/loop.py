@@ -31,6 +31,7 @@ from penstock.runner.logs import RunnerLog
 from penstock.runner.options import RunnerOptions
 from penstock.runner.processes import KILL_AFTER_SECONDS, Processes
 from penstock.runner.progress import Reporter, ServiceClient
+from penstock.runner.proxies import proxy_for
 from penstock.runner.shell import Shell
 from penstock.runner.slots import Slots
 from penstock.runner.stop import RUNNER_STOPPED, Stop
@@ -58,7 +59,8 @@ def connect(options: RunnerOptions, environ: Mapping[str, str]) -> Client:
     keys = credentials.resolve_credentials(options, environ)
     endpoint = credentials.endpoint_url(options, environ)
     try:
-        return Client(endpoint, keys, options.region, proxy=options.proxy_url())
+        proxy = proxy_for(endpoint, options, environ)
+        return Client(endpoint, keys, options.region, proxy=proxy)
     except ValueError as error:
         raise OptionsError(str(error)) from error
 
@@ -176,11 +178,12 @@ class Runner:
             }
             for group in dict.fromkeys(options.worker_groups)
         ]
+        aws = Aws(options, environ)
         return Equipment(
             options=options,
             client=self._client,
-            locations=Locations(options, environ),
-            aws=Aws(options, environ),
+            locations=Locations(options, environ, aws),
+            aws=aws,
             processes=Processes(),
             reporter=Reporter(self._client, heartbeats, self.log.write, self._terminate),
             live_logs=LiveLogs(self._client, self.log.write, _secrets(options, environ)),

@@ -46,6 +46,7 @@ class RunnerOptions(Struct, frozen=True, kw_only=True):
     proxy_password: str | None = None
     proxy_domain: str | None = None
     proxy_workstation: str | None = None
+    s3_no_proxy: bool = False
     grace_seconds: float = 30.0
     shell: str | None = None
     work: Path | None = None
@@ -118,6 +119,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("proxyPassword", "proxy_password", "PASSWORD", "Password for the proxy."),
     Option("proxyDomain", "proxy_domain", "NAME", "Windows domain of the proxy's user."),
     Option("proxyWorkstation", "proxy_workstation", "NAME", "Accepted; not needed."),
+    Option("s3NoProxy", "s3_no_proxy", None, "Reach S3 without the proxy."),
     Option(
         "grace",
         "grace_seconds",

@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO
 
+from penstock.runner.aws import Aws
 from penstock.runner.errors import LocationError
 from penstock.runner.locations.chunks import ChunkReader
 from penstock.runner.locations.local import LocalStore
-from penstock.runner.locations.opening import open_remote
+from penstock.runner.locations.opening import RETRY_SECONDS, RemoteMeans, open_remote
 from penstock.runner.locations.protocol import Entry, Store, Tick, no_tick
 from penstock.runner.locations.traffic import Traffic
 from penstock.runner.locations.uris import Location, parse_uri, uri_of
@@ -27,7 +28,19 @@ class Locations:
     encryption (`AES256`); without it the bucket's own default rules.
     """
 
-    def __init__(self, options: RunnerOptions, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        options: RunnerOptions,
+        environ: Mapping[str, str],
+        aws: Aws | None = None,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        """`aws` makes the client for copies that S3 makes itself, between buckets.
+
+        `retry_seconds`: how long a request is tried again after 5xx, a cut connection, a timeout.
+        """
+        self._retry_seconds = retry_seconds
+        self._aws = aws or Aws(options, environ)
         self._options = options
         self._environ = environ
         self._lock = threading.Lock()
@@ -116,4 +129,9 @@ class Locations:
     def _open(self, location: Location) -> Store:
         if location.scheme == "file":
             return LocalStore()
-        return open_remote(location, self._options, self._environ, self._traffic)
+        return open_remote(
+            location,
+            self._options,
+            self._environ,
+            RemoteMeans(self._traffic, self._aws, self._retry_seconds),
+        )

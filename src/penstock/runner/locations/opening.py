@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.runner import credentials
+from penstock.runner.aws import Aws
 from penstock.runner.errors import LocationError
 from penstock.runner.locations.remote import RemoteStore
+from penstock.runner.locations.server_side import ServerSideCopy
 from penstock.runner.locations.traffic import Traffic
 from penstock.runner.locations.uris import Location
 from penstock.runner.options import RunnerOptions
+from penstock.runner.proxies import proxy_for, proxy_for_storage
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -21,33 +25,50 @@ _REQUEST_SECONDS = 300
 
 _READ_SECONDS = 120
 _CONNECT_SECONDS = 10
+_HOSTS = {"gs": "storage.googleapis.com", "az": "blob.core.windows.net"}
+
 _MAX_RETRIES = 10
-_RETRY_SECONDS = 120
+RETRY_SECONDS = 120.0
 """How long a request is tried again after 5xx, a cut connection, a timeout."""
 
 
+class RemoteMeans(NamedTuple):
+    """What all remote stores of a runner share."""
+
+    traffic: Traffic
+    aws: Aws
+    retry_seconds: float
+
+
 def open_remote(
-    location: Location, options: RunnerOptions, environ: Mapping[str, str], traffic: Traffic
+    location: Location, options: RunnerOptions, environ: Mapping[str, str], means: RemoteMeans
 ) -> RemoteStore:
     """The store of a location's bucket or address; raises `LocationError`."""
 
     def open_store(encrypt: bool) -> ObjectStore:
         try:
-            return _open(location, options, environ, encrypt)
+            return _open(location, options, environ, encrypt, means.retry_seconds)
         except ImportError as error:
             raise LocationError(f"{location.scheme}:// needs the package obstore") from error
 
-    return RemoteStore(open_store, traffic)
+    server_side = (
+        ServerSideCopy(partial(means.aws.client, "s3")) if location.scheme == "s3" else None
+    )
+    return RemoteStore(open_store, means.traffic, server_side)
 
 
 def _open(
-    location: Location, options: RunnerOptions, environ: Mapping[str, str], encrypt: bool
+    location: Location,
+    options: RunnerOptions,
+    environ: Mapping[str, str],
+    encrypt: bool,
+    retry_seconds: float,
 ) -> ObjectStore:
     from obstore.store import AzureStore, GCSStore, HTTPStore
 
     retry: Any = {
         "max_retries": _MAX_RETRIES,
-        "retry_timeout": timedelta(seconds=_RETRY_SECONDS),
+        "retry_timeout": timedelta(seconds=retry_seconds),
         "backoff": {"init_backoff": timedelta(seconds=0.1), "max_backoff": timedelta(seconds=15)},
     }
     client: Any = {
@@ -55,6 +76,7 @@ def _open(
         "read_timeout": timedelta(seconds=_READ_SECONDS),
         "connect_timeout": timedelta(seconds=_CONNECT_SECONDS),
     }
+    client |= _proxy(location, options, environ)
     if location.scheme == "s3":
         return _open_s3(location.container, options, environ, encrypt, client, retry)
     if location.scheme == "gs":
@@ -65,6 +87,22 @@ def _open(
         )
     client["allow_http"] = True
     return HTTPStore.from_url(location.container, client_options=client, retry_config=retry)
+
+
+def _proxy(
+    location: Location, options: RunnerOptions, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """The proxy of the options; the environment's is obstore's own affair."""
+    if not options.proxy_host:
+        return {}
+    choose, url = proxy_for, location.container
+    if location.scheme == "s3":
+        choose = proxy_for_storage
+        url = credentials.storage_endpoint(environ) or "https://s3.amazonaws.com"
+    elif not location.is_http:
+        url = f"https://{_HOSTS[location.scheme]}"
+    proxy = choose(url, options, environ)
+    return {"proxy_url": proxy} if proxy else {}
 
 
 def _open_s3(

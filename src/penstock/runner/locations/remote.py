@@ -13,6 +13,7 @@ from penstock.runner.errors import LocationError
 from penstock.runner.locations.chunks import CHUNK_BYTES
 from penstock.runner.locations.local import writing
 from penstock.runner.locations.protocol import Entry, Tick
+from penstock.runner.locations.server_side import LARGEST_COPY_BYTES, ServerSideCopy
 from penstock.runner.locations.store_errors import store_errors
 from penstock.runner.locations.traffic import Traffic
 from penstock.runner.locations.uploads import Upload
@@ -30,25 +31,12 @@ _LEAST_PART_BYTES = 5 * 1024 * 1024
 _STREAM_PART_BYTES = 16 * 1024 * 1024
 """Part of an upload whose size is not known: 10,000 of them are 160 GB."""
 
-LARGEST_COPY_BYTES = 5 * 1024**3
-"""Size above which S3 copies an object only in parts."""
-
 
 class Opener(Protocol):
     """Opens the same place with or without a request for server-side encryption."""
 
     def __call__(self, encrypt: bool) -> ObjectStore:
         """An obstore store."""
-        ...
-
-
-class ServerSideCopy(Protocol):
-    """Copies what obstore cannot: between buckets, and in parts. False if nothing here can."""
-
-    def __call__(
-        self, source: Location, target: Location, size: int, tick: Tick, encrypt: bool
-    ) -> bool:
-        """Copy one object within the service."""
         ...
 
 

@@ -18,6 +18,15 @@ _KNOWN = (
     ("<Code>PermanentRedirect<", "the bucket is in another region"),
     ("<Code>AuthorizationHeaderMalformed<", "the bucket is in another region"),
 )
+_PERFORMING = re.compile(
+    r"Error performing \w+ (?P<host>\w+://[^/\s]+)\S* in \S+,"
+    r" after (?P<retries>\d+) retries,.*?  - (?P<why>.*)"
+)
+_WHYS = (
+    ("Server returned non-2xx status code: ", "the server answered "),
+    ("HTTP error: error sending request", "the connection failed or broke off"),
+    ("HTTP error: ", ""),
+)
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _LONGEST = 400
 
@@ -46,6 +55,18 @@ def _first_sentence(error: BaseException) -> str:
         return "the object was changed while it was read"
     if isinstance(error, FileNotFoundError) and "HEAD" not in text:
         return "no such object" if "404" in text else "not found"
+    if (performing := _PERFORMING.search(text)) is not None:
+        return _after_retries(performing)
     # The signed query of a URL never belongs into a message, nor a proxy's password.
     line = text.splitlines()[0].partition("?")[0] if text else type(error).__name__
     return _CREDENTIALS.sub("//", line)[:_LONGEST]
+
+
+def _after_retries(performing: re.Match[str]) -> str:
+    """What a store did in the last of several tries."""
+    why = performing["why"].strip().rstrip(":")
+    for theirs, ours in _WHYS:
+        why = why.replace(theirs, ours)
+    host = _CREDENTIALS.sub("//", performing["host"])
+    tries = int(performing["retries"]) + 1
+    return f"{why.partition('?')[0][:_LONGEST]} ({host}, tried {tries} times)"
