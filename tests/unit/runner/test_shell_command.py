@@ -71,9 +71,9 @@ def test_a_missing_script_is_a_staging_failure(house: House) -> None:
 
 
 def test_unknown_types_are_refused_with_those_known(house: House) -> None:
-    status = house.run(make_task(type="CopyActivity"))
+    status = house.run(make_task(type="NoSuchActivity"))
     assert status["errorId"] == "UnsupportedActivity"
-    assert "CopyActivity" in status["errorMessage"]
+    assert "NoSuchActivity" in status["errorMessage"]
     assert "ShellCommandActivity" in status["errorMessage"]
 
 
