@@ -2,6 +2,7 @@
 
 import pytest
 
+from penstock.language.forms import from_cli
 from penstock.model.errors import InvalidRequest
 from penstock.model.times import MINUTE_MS
 from tests.simulation.scenes import (
@@ -171,3 +172,11 @@ def test_each_command_is_refused_where_the_state_forbids_it(world):
     for status in ("TRY_CANCEL", "MARK_FINISHED"):
         with pytest.raises(InvalidRequest, match="FINISHED"):
             world.set_status(pipeline, status, name_of("A"))
+
+
+@pytest.mark.parametrize("status", ["PAUSE", "RESUME"])
+def test_nothing_can_be_paused_before_the_first_activation(world, status):
+    pipeline = world.create()
+    world.put(pipeline, from_cli({"objects": on_demand(activity("A"))}))
+    with pytest.raises(InvalidRequest, match="has not been activated yet"):
+        world.set_status(pipeline, status, "A")

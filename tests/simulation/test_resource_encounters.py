@@ -170,3 +170,44 @@ def test_out_of_time_it_says_for_whom_more_of_it_would_hold(world):
         "terminateAfter of 600 s. A longer terminateAfter holds for intervals that are made after "
         f"it is activated; to try this one again as it is, set RERUN on {name_of('M')}."
     )
+
+
+def test_one_that_is_there_says_for_whom_it_stays(world):
+    MachineRoom(world)
+    pipeline = world.begin(
+        on_demand(
+            activity("B", workerGroup="elsewhere"),
+            activity("A", **ON_M),
+            activity("C", "A", "B", **ON_M),
+            machine("M"),
+        )
+    )
+    wait(world, minutes=10)
+    told = explained(world, pipeline, "M")
+    assert told.startswith("Is there (its runner was last heard at 2023-11-15T00:")
+    assert f"stays while something may need it: {name_of('C')}, which runs on it, waits for" in told
+    assert "worker group 'elsewhere'" in told
+
+
+def test_a_precondition_that_waits_for_its_resource_says_so_and_its_owner_too(world):
+    MachineRoom(world, lambda order: Habits(boots_ms=20 * MINUTE_MS))
+    pipeline = world.begin(
+        on_demand(activity("A", **ON_M, precondition=("P",)), condition("P"), machine("M"))
+    )
+    wait(world, minutes=5)
+    waits = f"aits for {name_of('M')}, which is being created since 2023-11-15T00:00:01."
+    assert explained(world, pipeline, "P@A") == f"W{waits}"
+    assert (
+        explained(world, pipeline, "A")
+        == f"Waits for {name_of('P@A')} (and 1 more), which w{waits}"
+    )
+
+
+def test_a_step_in_hand_when_its_pipeline_is_forgotten_comes_to_nothing(world):
+    room = MachineRoom(world, takes_ms=5 * MINUTE_MS)
+    pipeline = world.begin(on_demand(activity("A", **ON_M), machine("M")))
+    wait(world, minutes=1)
+    assert status(world, pipeline, "M") == "VALIDATING"
+    world.delete(pipeline)
+    wait(world, minutes=30)
+    assert not room.provider.asked

@@ -26,6 +26,10 @@ FAILED_FIRST = (
     "PAUSED",
     "WAITING_FOR_RUNNER",
     "WAITING_ON_DEPENDENCIES",
+    "SHUTTING_DOWN",
+    "VALIDATING",
+    "CREATING",
+    "ACTIVATING",
 )
 """The states that are explained, those that a person has to see to first."""
 

@@ -1,7 +1,10 @@
 """Instances as a table for a terminal, and as plain lines for everything else."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -21,28 +24,69 @@ COLOURS = {
     status.PAUSED: "yellow",
 }
 MESSAGE_LENGTH = 200
+SHORTEST_MESSAGE = 30
+"""Columns that a message needs beside its row; else it stands below."""
+
+INDENT = 2
+WIDEST = 500
 
 
-def table(instances: Sequence[InstanceView], now: Instant, title: str | None = None) -> Table:
+def table(instances: Sequence[InstanceView], now: Instant, title: str | None = None) -> "Instances":
     """The instances, one a row: status, tries, next try, duration, and why."""
-    grid = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("instance", "interval", "status"):
-        grid.add_column(name, no_wrap=True)
-    grid.add_column("tries", justify="right")
-    grid.add_column("next try", no_wrap=True)
-    grid.add_column("time", justify="right", no_wrap=True)
-    grid.add_column("message", overflow="fold")
-    for each in instances:
-        grid.add_row(
-            Text(each.component),
-            Text(each.start),
-            Text(each.status, style=COLOURS.get(each.status, "")),
-            str(each.tries or ""),
-            format_instant(each.next_try) if each.next_try is not None else "",
-            duration(each, now),
-            Text(message(each)),
-        )
-    return grid
+    return Instances(instances, now, title)
+
+
+class Instances:
+    """Instances for a terminal of any width: where it is narrow, why stands below its row."""
+
+    def __init__(
+        self, instances: Sequence[InstanceView], now: Instant, title: str | None = None
+    ) -> None:
+        self._instances = instances
+        self._retried = any(each.next_try is not None for each in instances)
+        self._now = now
+        self._title = title
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What rich asks of whatever can be shown."""
+        told = any(message(each) for each in self._instances)
+        grid = self._grid()
+        needed = console.measure(grid, options=options.update(max_width=WIDEST)).maximum
+        if not told or options.max_width - needed > SHORTEST_MESSAGE:
+            yield self._grid(options.max_width if told else None)
+            return
+        lines = console.render_lines(grid, options.update(width=max(needed, 1)), pad=False)
+        above = len(lines) - len(self._instances)
+        for number, segments in enumerate(lines):
+            yield from segments
+            yield Segment.line()
+            if number >= above and (text := message(self._instances[number - above])):
+                yield Padding(Text(text), (0, 0, 0, INDENT))
+
+    def _grid(self, width: int | None = None) -> Table:
+        """All of a row, with why if there is a width to keep to."""
+        grid = Table(title=self._title, title_justify="left", box=None, pad_edge=False)
+        for name in ("instance", "interval", "status"):
+            grid.add_column(name, no_wrap=True)
+        grid.add_column("tries", justify="right", no_wrap=True)
+        if self._retried:
+            grid.add_column("next try", no_wrap=True)
+        grid.add_column("time", justify="right", no_wrap=True)
+        if width is not None:
+            grid.add_column("message", overflow="fold")
+        for each in self._instances:
+            cells = [*self._cells(each), *([Text(message(each))] if width is not None else [])]
+            grid.add_row(*cells)
+        return grid
+
+    def _cells(self, each: InstanceView) -> Iterator[Text]:
+        yield Text(each.component)
+        yield Text(each.start)
+        yield Text(each.status, style=COLOURS.get(each.status, ""))
+        yield Text(str(each.tries or ""))
+        if self._retried:
+            yield Text(format_instant(each.next_try) if each.next_try is not None else "")
+        yield Text(duration(each, self._now))
 
 
 def message(each: InstanceView) -> str:

@@ -49,8 +49,10 @@ PAUSE = "PAUSE"
 FALSE = "FALSE"
 """The history line of a precondition that was asked and not met."""
 
-Tie = Literal["waits", "room", "cascade"]
-"""How a link hangs on the next: it waits for it, has no room beside it, or failed with it."""
+Tie = Literal["waits", "room", "cascade", "serves"]
+"""How a link hangs on the next: it waits for it, has no room beside it, failed with it, or is the
+resource that it runs on.
+"""
 
 
 class Link(Struct, frozen=True):
@@ -135,6 +137,8 @@ def _tied(link: Link, cause: str, situation: Situation) -> str:
             f"is not made yet, because {most} of {link.component.id} are unfinished "
             f"(maxActiveInstances), the oldest of them {follower.name}, which {cause}"
         )
+    if link.tie == "serves":
+        return f"{_serving(link)}: {follower.name}, which runs on it, {cause}"
     if link.tie == "cascade":
         return f"failed because of {follower.name}, which {cause}"
     more = f" (and {link.others} more)" if link.others else ""
@@ -176,7 +180,7 @@ def _waiting(link: Link, situation: Situation) -> Told:
     if instance.unmet:
         return Told("waits for others")
     if link.component.category == RESOURCE:
-        return Told("is not needed yet: nothing that runs on it waits for nothing else")
+        return Told(_serving(link))
     return Told("waits for nothing any more, and is about to go on")
 
 
@@ -215,9 +219,7 @@ def _running(link: Link, situation: Situation) -> Told:
     instance, attempt = link.instance, link.attempt
     assert instance is not None
     if link.component.category == RESOURCE:
-        heard = attempt.reported_at if attempt is not None else None
-        last = f"; its runner was last heard at {format_instant(heard)}" if heard else ""
-        return Told(f"is there{last}")
+        return Told(_serving(link))
     since = ""
     if attempt is not None and attempt.handed_at is not None:
         where = f" on {attempt.hostname}" if attempt.hostname else ""
@@ -232,6 +234,16 @@ def _running(link: Link, situation: Situation) -> Told:
     heard = attempt.reported_at if attempt is not None else None
     last = f", last heard of at {format_instant(heard)}" if heard is not None else ""
     return Told(f"runs{since}{last}")
+
+
+def _serving(link: Link) -> str:
+    """How a resource stands that is there, or is not started yet."""
+    instance, attempt = link.instance, link.attempt
+    if instance is None or instance.status != RUNNING:
+        return "is not started before something that runs on it waits for nothing else"
+    heard = attempt.reported_at if attempt is not None else None
+    last = f" (its runner was last heard at {format_instant(heard)})" if heard else ""
+    return f"is there{last}, and stays while something may need it"
 
 
 def _paused(link: Link, situation: Situation) -> Told:
@@ -419,11 +431,28 @@ class Explainer:
             owner = self._held_by(instance, component)
             if owner is not None:
                 return replace(link, tie="waits"), owner
-            return replace(link, falses=self._falses(task)), None
+            link = replace(link, falses=self._falses(task))
+        if component.category == RESOURCE and instance.retry_at is None:
+            user = self._user_held_up(instance)
+            return replace(link, tie="serves" if user else None), user
         if instance.status == WAITING_ON_DEPENDENCIES and instance.unmet:
             obstacle, others = self._obstacle(instance)
             return replace(link, tie="waits" if obstacle else None, others=others), obstacle
         return link, None
+
+    def _user_held_up(self, resource: Instance) -> Task | None:
+        """The first that runs on a resource and is held up by something else."""
+        if resource.status not in {WAITING_ON_DEPENDENCIES, RUNNING}:
+            return None
+        plan = self._plan_of(self._pipeline.version)
+        for name in plan.components[resource.component].dependents:
+            for user in self._store.unfinished(resource.pipeline, name):
+                if plan.resource_start(plan.components[name], user.start) != resource.start:
+                    continue
+                waits = self._store.waits_of(user.key)
+                if any(wait.missing and wait.target != resource.component for wait in waits):
+                    return self._store.task(user.key)
+        return None
 
     def _held_by(self, instance: Instance, component: Component) -> Task | None:
         """The owner of a precondition that is not asked yet, as its owner waits for others too."""
@@ -432,9 +461,10 @@ class Explainer:
         owner = self._store.task_by_name(instance.pipeline, component.owner, instance.start)
         if owner is None:
             return None
-        siblings = self._component(owner.instance).preconditions
+        around = self._component(owner.instance)
+        last = {*around.preconditions, around.resource}
         waits = self._store.waits_of(owner.instance.key)
-        others = any(wait.missing and wait.target not in siblings for wait in waits)
+        others = any(wait.missing and wait.target not in last for wait in waits)
         return owner if others else None
 
     def _component(self, instance: Instance) -> Component:

@@ -68,7 +68,9 @@ class Steward:
     async def _do(self, task: TaskObject) -> None:
         """One step, from its hand-over to its end."""
         key = self._context.task_ids.decode(task.task_id, SYSTEM.account_id)
-        job: Job = await self._context.writer.submit(lambda unit: job_of(unit, key, task))
+        job: Job | None = await self._context.writer.submit(lambda unit: job_of(unit, key, task))
+        if job is None:
+            return
         working = asyncio.create_task(asyncio.to_thread(self._ask, job))
         while True:
             with contextlib.suppress(TimeoutError):
@@ -89,11 +91,11 @@ def end_of(key: TaskKey, outcome: Outcome) -> Callable[[Unit], Any]:
     return lambda unit: unit.run(StepDone(key, outcome))
 
 
-def job_of(unit: Unit, key: TaskKey, task: TaskObject) -> Job:
-    """A claimed step with its order. Changes nothing."""
+def job_of(unit: Unit, key: TaskKey, task: TaskObject) -> Job | None:
+    """A claimed step with its order; None if its pipeline has been forgotten. Changes nothing."""
     found = unit.store.task(key.instance, key.attempt)
     if found is None or found.attempt is None:
-        raise LookupError(f"step {task.attempt_id} is gone")
+        return None
     instance, attempt = found.instance, found.attempt
     place = place_of(unit, instance)
     component, pipeline = place.component, place.pipeline

@@ -264,6 +264,8 @@ class MachineRoom:
             if self.world.crashes != crashes:
                 return
             job = self.world.execute(lambda unit: job_of(unit, key, task))
+            if job is None:
+                return
             provider = self.provider if job.order.type in RESOURCE_TYPES else None
             outcome = ask(provider, job)
             self._look_at_all()

@@ -210,6 +210,11 @@ async def set_status(context: Context, caller: Caller, request: SetStatusRequest
         names = {key: _parse(pipeline, key) for key in request.object_ids}
         _refuse_wrong_kind(status, names)
         if status in _COMPONENT_COMMANDS:
+            if not pipeline.version:
+                raise InvalidRequest(
+                    f"Pipeline {pipeline.id} has not been activated yet, so none of its components "
+                    f"can be set to {status}"
+                )
             for key in names:
                 for component in _standing_for(unit, pipeline, key):
                     audit.note(unit, caller, pipeline.key, audit.SET_STATUS, status, component)
