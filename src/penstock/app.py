@@ -25,13 +25,12 @@ from penstock.clock import Clock, CorrectedClock, system_clock
 from penstock.config import CREDENTIALS_FILE, CREDENTIALS_PROFILE, Settings
 from penstock.console.site import Console
 from penstock.engine.views import Rules
-from penstock.equipment import Equipment, resource_types
+from penstock.equipment import Equipment, evaluators, resource_types, system_types
 from penstock.service.context import Context
 from penstock.service.core import Core
 from penstock.service.definitions import Definitions
 from penstock.service.dispatcher import Dispatcher
 from penstock.service.server import PenstockService
-from penstock.service.system import Evaluator
 from penstock.service.task_ids import TaskIds
 from penstock.service.writer import Writer
 from penstock.store.identity import SqlIdentityStore, SqliteIdentityStore
@@ -46,9 +45,6 @@ LOCK_FILE = "server.lock"
 IDENTITIES_SECONDS = 1.0
 KEY_ID_VARIABLE = "PENSTOCK_ACCESS_KEY_ID"
 SECRET_VARIABLE = "PENSTOCK_SECRET_ACCESS_KEY"  # noqa: S105 - the variable's name, no secret
-
-EVALUATORS: Mapping[str, Evaluator] = {}
-"""What the server does itself, by type: system-managed preconditions, alarms."""
 
 _ID_ALPHABET = string.digits + string.ascii_uppercase
 
@@ -147,7 +143,8 @@ class App:
         """Serve on a socket until a signal comes, or `stopping` is set."""
         keys = RunnerKeys(self.directory)
         equipment = Equipment(self.settings, endpoint(listener), keys)
-        service = PenstockService(self.context, EVALUATORS, equipment.providers)
+        able = evaluators(self.settings, os.environ)
+        service = PenstockService(self.context, able, equipment.providers)
         application = Application(
             service,
             self.directory.find,
@@ -300,7 +297,7 @@ def make_context(
         task_ids,
         clock,
         lambda: "df-" + "".join(randomness.choices(_ID_ALPHABET, k=20)),
-        frozenset(EVALUATORS),
+        system_types(),
         resource_types(settings.provider),
     )
 

@@ -1,11 +1,25 @@
 """What the server does beyond keeping order: who makes resources, who checks, who sends alarms."""
 
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Callable, Mapping
 
 from penstock.config import ProviderName, Settings
-from penstock.engine.plan import RESOURCE_TYPES
+from penstock.engine.plan import RESOURCE_TYPES, SYSTEM_TYPES
+from penstock.model.definition import PipelineObject
 from penstock.resources.here import LocalProvider
 from penstock.resources.provider import Keys, Provider
+from penstock.runner.actions.alarm import Means, send_alarm
+from penstock.runner.actions.mail import parse_mail_server
+from penstock.runner.actions.webhook import Webhooks
+from penstock.runner.aws import Aws
+from penstock.runner.errors import TaskFailed
+from penstock.runner.options import RunnerOptions
+from penstock.runner.preconditions.in_service import CHECKS, Check
+from penstock.service.system import Evaluator, Verdict
+
+SMTP_VARIABLE = "PENSTOCK_SMTP_URL"
+WEBHOOK_SECRET_VARIABLE = "PENSTOCK_WEBHOOK_SECRET"  # noqa: S105 - the variable's name, no secret
+ALARM = "SnsAlarm"
 
 RESOURCES = "resources"
 """The directory of what `local` makes, in the data directory."""
@@ -14,6 +28,60 @@ RESOURCES = "resources"
 def resource_types(name: ProviderName) -> frozenset[str]:
     """The types of resources that a provider makes."""
     return frozenset() if name == "none" else RESOURCE_TYPES
+
+
+def system_types() -> frozenset[str]:
+    """The types of preconditions and alarms that this server can do: all, or without botocore none.
+
+    Whoever finds out while nobody is there that an alarm cannot be sent is helped by nobody; so
+    activation refuses it.
+    """
+    return SYSTEM_TYPES if importlib.util.find_spec("botocore") else frozenset()
+
+
+def alarm_means(settings: Settings, environ: Mapping[str, str]) -> Means:
+    """How alarms are sent; raises ValueError for an address of a mail server that is none."""
+    smtp = environ.get(SMTP_VARIABLE)
+    return Means(
+        aws=_aws(environ),
+        webhooks=Webhooks(settings.webhook_hosts, environ.get(WEBHOOK_SECRET_VARIABLE)),
+        mail=parse_mail_server(smtp) if smtp else None,
+    )
+
+
+def evaluators(settings: Settings, environ: Mapping[str, str]) -> Mapping[str, Evaluator]:
+    """What the server does itself, by type: system-managed preconditions, alarms."""
+    means = alarm_means(settings, environ)
+
+    def evaluator(check: Check) -> Evaluator:
+        def met(attempt: PipelineObject, objects: Mapping[str, PipelineObject]) -> str:
+            return "FINISHED" if check(attempt, objects, means.aws) else "FALSE"
+
+        return _judged(met)
+
+    def sent(attempt: PipelineObject, objects: Mapping[str, PipelineObject]) -> str:
+        send_alarm(attempt, objects, means)
+        return "FINISHED"
+
+    every = {kind: evaluator(check) for kind, check in CHECKS.items()} | {ALARM: _judged(sent)}
+    return {kind: each for kind, each in every.items() if kind in system_types()}
+
+
+def _judged(work: Callable[[PipelineObject, Mapping[str, PipelineObject]], str]) -> Evaluator:
+    """A status as a verdict, and a failure, too."""
+
+    def evaluate(attempt: PipelineObject, objects: Mapping[str, PipelineObject]) -> Verdict:
+        try:
+            return Verdict(work(attempt, objects))
+        except TaskFailed as failure:
+            return Verdict("FAILED", failure.error_id, str(failure))
+
+    return evaluate
+
+
+def _aws(environ: Mapping[str, str]) -> Aws:
+    """AWS as the server's own environment has it."""
+    return Aws(RunnerOptions(worker_groups=()), environ)
 
 
 class Equipment:

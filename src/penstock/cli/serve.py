@@ -1,5 +1,6 @@
 """`penstock serve`: the server, until Ctrl-C."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,13 @@ PROVIDERS = ("local", "aws", "none")
     help="Where machines elsewhere reach this server; --provider aws needs it.",
 )
 @click.option(
+    "--webhook-host",
+    "webhook_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="A host that alarms may call though it is not public; may be repeated.",
+)
+@click.option(
     "--retention",
     default="90 days",
     show_default=True,
@@ -84,16 +92,20 @@ def command(
     allow_backfill: bool,
     provider: "ProviderName",
     public_url: str | None,
+    webhook_hosts: tuple[str, ...],
     retention: int | None,
     changes: tuple[tuple[str, str], ...],
 ) -> None:
     """Serve the API, keeping everything in a directory, or in PostgreSQL for several servers.
 
     The first start makes an account, a user and an access key, and writes DIR/credentials.
-    PENSTOCK_ACCESS_KEY_ID and PENSTOCK_SECRET_ACCESS_KEY fix that first key.
+    PENSTOCK_ACCESS_KEY_ID and PENSTOCK_SECRET_ACCESS_KEY fix that first key. PENSTOCK_SMTP_URL
+    (smtps://USER:PASSWORD@HOST?from=ADDRESS) is for alarms by mail, PENSTOCK_WEBHOOK_SECRET signs
+    those that call a webhook.
     """
     from penstock.app import App
     from penstock.config import Settings, with_profile, with_setting
+    from penstock.equipment import alarm_means
     from penstock.log import configure_log
     from penstock.wire.serve import listen
 
@@ -107,6 +119,7 @@ def command(
         retention_ms=retention,
         provider=provider,
         public_url=public_url,
+        webhook_hosts=frozenset(webhook_hosts),
     )
     settings = with_profile(given, profile)
     for name, text in changes:
@@ -114,6 +127,10 @@ def command(
             settings = with_setting(settings, name, text)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--set") from None
+    try:
+        alarm_means(settings, os.environ)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     configure_log()
     # The port first: a start that fails for want of it must leave nothing behind.
     try:

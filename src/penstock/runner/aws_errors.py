@@ -17,7 +17,10 @@ def aws_failures(subject: str) -> Iterator[None]:
 
     `subject` begins the sentence, such as `s3://bucket/key`.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import (  # type: ignore[import-untyped]
+        BotoCoreError,
+        ClientError,
+    )
 
     try:
         yield

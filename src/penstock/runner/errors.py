@@ -6,6 +6,9 @@ ERROR_MESSAGE_CHARACTERS = 2_000
 ERROR_STACK_TRACE_CHARACTERS = 1_024
 """Longest errorStackTrace that SetTaskStatus takes."""
 
+COMMAND_FAILED = "ShellCommandFailed"
+"""errorId when the command did not end with exit status 0, or could not be started."""
+
 
 class RunnerError(Exception):
     """Base of all errors of the runner; the text is for its user."""
@@ -34,6 +37,14 @@ class TaskFailed(RunnerError):
         super().__init__(message[:ERROR_MESSAGE_CHARACTERS])
         self.error_id = error_id
         self.stack_trace = stack_trace[-ERROR_STACK_TRACE_CHARACTERS:]
+
+
+class CommandFailed(TaskFailed):
+    """The command ended otherwise than with exit status 0; `status` is minus a signal's number."""
+
+    def __init__(self, status: int, message: str, stack_trace: str) -> None:
+        super().__init__(COMMAND_FAILED, message, stack_trace)
+        self.status = status
 
 
 class NotMet(TaskFailed):

@@ -11,20 +11,8 @@ import signal
 from pathlib import Path
 
 from penstock.runner.activities.context import Context
-from penstock.runner.errors import LocationError, TaskFailed
+from penstock.runner.errors import COMMAND_FAILED, CommandFailed, LocationError, TaskFailed
 from penstock.runner.staging import STAGING_FAILED, Staged, plan, push_outputs, stage_inputs
-
-COMMAND_FAILED = "ShellCommandFailed"
-"""errorId when the command did not end with exit status 0, or could not be started."""
-
-
-class CommandFailed(TaskFailed):
-    """The command ended otherwise than with exit status 0; `status` is minus a signal's number."""
-
-    def __init__(self, status: int, message: str, stack_trace: str) -> None:
-        super().__init__(COMMAND_FAILED, message, stack_trace)
-        self.status = status
-
 
 _TAIL_BYTES = 4_096
 _TAIL_LINES = 5

@@ -7,14 +7,14 @@ tables: the table, whether it has rows or not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.model.definition import PipelineObject
-from penstock.runner.activities.context import Context
-from penstock.runner.aws_errors import aws_failures, error_code
 from penstock.runner.errors import LocationError, NotMet, TaskFailed
+from penstock.runner.preconditions.tables import INVALID_PRECONDITION, THERE, table_status
 
-INVALID_PRECONDITION = "InvalidPrecondition"
-"""errorId of one that can never be evaluated, whatever is there."""
+if TYPE_CHECKING:
+    from penstock.runner.activities.context import Context
 
 LOCATION_FAILED = "LocationFailed"
 """errorId when a place of files could not be looked at."""
@@ -66,22 +66,6 @@ def _dynamodb_table_is_there(node: PipelineObject, context: Context) -> bool:
     name = node.string("tableName") or ""
     client = context.aws.client("dynamodb", node.string("region"))
     return table_status(client, name) in THERE
-
-
-THERE = frozenset({"ACTIVE", "UPDATING"})
-"""States in which a DynamoDB table can be used."""
-
-
-def table_status(client: object, name: str) -> str | None:
-    """The state of a DynamoDB table, or None if there is none; raises `TaskFailed`."""
-    with aws_failures(f"DynamoDB table {name!r}"):
-        try:
-            described = client.describe_table(TableName=name)  # type: ignore[attr-defined]
-        except Exception as error:
-            if error_code(error) == "ResourceNotFoundException":
-                return None
-            raise
-    return str(described["Table"].get("TableStatus"))
 
 
 _LOOKS: dict[str, Callable[[PipelineObject, Context], bool]] = {

@@ -14,7 +14,7 @@ from penstock.runner.aws import Aws
 from penstock.runner.aws_errors import aws_failures, error_code
 from penstock.runner.errors import LocationError, TaskFailed
 from penstock.runner.locations import Location, parse_uri
-from penstock.runner.preconditions.exists import INVALID_PRECONDITION, THERE, table_status
+from penstock.runner.preconditions.tables import INVALID_PRECONDITION, THERE, table_status
 
 Check = Callable[[PipelineObject, Mapping[str, PipelineObject], Aws], bool]
 """Whether a precondition is met: its attempt, what that refers to, and the way to AWS."""

@@ -7,13 +7,18 @@ a failure, of which there are only so many.
 
 from __future__ import annotations
 
-from penstock.runner.activities.context import Context
-from penstock.runner.activities.shell_command import CommandFailed, run_shell_command
-from penstock.runner.errors import NotMet
+from typing import TYPE_CHECKING
+
+from penstock.runner.errors import CommandFailed, NotMet
+
+if TYPE_CHECKING:
+    from penstock.runner.activities.context import Context
 
 
 def check_command(context: Context) -> None:
     """Run it; raises `NotMet` for an exit status other than 0, `TaskFailed` for all else."""
+    from penstock.runner.activities.shell_command import run_shell_command
+
     try:
         run_shell_command(context)
     except CommandFailed as failure:

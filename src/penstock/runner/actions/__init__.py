@@ -1,0 +1,1 @@
+"""Actions: what is done when something has ended, or is late."""
