@@ -132,6 +132,20 @@ def test_a_poll_queues_up_for_a_pipeline_that_another_server_has(pair, database)
 
 
 @pytest.mark.slow
+def test_a_poll_at_one_is_known_to_the_other(pair):
+    links = [shell("A"), shell("B", dependsOn=Ref("A"))]
+    pipeline = activated(pair.boto, "asked", ondemand(GROUP), *links)
+    task = pair.one.call("PollForTask", {"workerGroup": GROUP})["taskObject"]
+    pair.other.call("SetTaskStatus", ended(task))
+    query = {"pipelineId": pipeline, "sphere": "INSTANCE", "query": {}}
+    ids = pair.other.call("QueryObjects", query)["ids"]
+    (b,) = (each for each in ids if each.startswith("@B"))
+    found = pair.other.call("DescribeObjects", {"pipelineId": pipeline, "objectIds": [b]})
+    fields = {each["key"]: each for each in found["pipelineObjects"][0]["fields"]}
+    told = fields["@explanation"]["stringValue"]
+    assert "no runner has asked for tasks of worker group 'group' since 20" in told
+
+
 def test_what_one_made_the_other_shows_and_changes(pair):
     made = pair.one.call("CreatePipeline", {"name": "n", "uniqueId": "u"})
     assert pair.other.call("CreatePipeline", {"name": "n", "uniqueId": "u"}) == made

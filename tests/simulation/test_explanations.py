@@ -38,7 +38,7 @@ def test_what_finished_has_none(world: World):
 
 def test_nobody_has_ever_asked(world: World):
     pipeline = world.begin(on_demand(activity("A")))
-    assert "no runner has asked for tasks of worker group 'workers' since the server started" in (
+    assert "no runner has asked for tasks of worker group 'workers' in the last 30 days" in (
         explanation(world, pipeline, "A") or ""
     )
 

@@ -183,7 +183,7 @@ def test_no_table_of_a_pipeline_s_life_is_forgotten():
     others = {
         "account", "account_user", "access_key", "identity_version", "schema_migration",
         "sqlite_sequence", "master_key", "pipeline", "definition", "heartbeat", "sweep",
-        "restoration",
+        "restoration", "poll", "log", "log_follower",
     }  # fmt: skip
     assert tables - others == TIMELESS.keys()
 

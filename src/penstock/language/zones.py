@@ -1,7 +1,8 @@
 """Wall clocks: what a zone's clock shows at a moment, and when it shows a time.
 
 Zones are named as the IANA database names them; the rules come from the system, or from the package
-`tzdata`, a dependency, where it has none. All datetimes here are naive: wall times of a zone, or moments in UTC.
+`tzdata`, a dependency, where it has none. All datetimes here are naive: wall times of a zone, or
+moments in UTC.
 """
 
 from datetime import UTC, date, datetime, time, timedelta

@@ -16,7 +16,7 @@ from penstock.model.api import PollForTaskAnswer, TaskObject
 from penstock.model.definition import PipelineObject
 from penstock.model.ids import attempt_id
 from penstock.model.runtime import TaskKey
-from penstock.model.times import HOUR_MS, Instant
+from penstock.model.times import HOUR_MS, MINUTE_MS, Instant
 from penstock.service.faults import log_fault
 from penstock.service.hearing import hear
 from penstock.service.load import view_of
@@ -43,6 +43,9 @@ class Poll:
 LATELY_MS = HOUR_MS
 """How long a group counts as asked for: a runner with all its slots busy asks for nothing."""
 
+RUNNERS_KEPT_DAYS = 30
+"""How long the store remembers runners and polls that are not repeated."""
+
 MOST_REMEMBERED = 10_000
 """Queues whose last poll is remembered; a caller who makes up names fills no memory."""
 
@@ -65,15 +68,19 @@ class Dispatcher:
         """Those that ceased to wait in this batch, because there was a task for them."""
         self._passed_over: dict[Queue, set[int]] = {}
 
-    def note(self, queue: Queue, now: Instant) -> None:
-        """Somebody asks for tasks of a queue."""
+    def note(self, queue: Queue, now: Instant) -> bool:
+        """Somebody asks for tasks of a queue. True if it is the first this minute, as far as known:
+        once a minute is often enough to write it down for other servers.
+        """
+        before = self._last_polls.get(queue)
         self._last_polls[queue] = now
         self._last_polls.move_to_end(queue)
         if len(self._last_polls) > MOST_REMEMBERED:
             self._last_polls.popitem(last=False)
+        return before is None or before // MINUTE_MS < now // MINUTE_MS
 
     def polled(self, account_id: str, now: Instant) -> frozenset[str]:
-        """The account's worker groups that somebody asked for lately, since this server started."""
+        """The account's worker groups that somebody asked this server for lately."""
         return frozenset(
             group
             for (account, group), at in self._last_polls.items()

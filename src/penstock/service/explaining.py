@@ -36,7 +36,7 @@ from penstock.model.status import (
 from penstock.model.times import Instant, format_instant
 from penstock.service.audit import SET_STATUS
 from penstock.service.context import Context
-from penstock.service.dispatcher import LATELY_MS
+from penstock.service.dispatcher import LATELY_MS, RUNNERS_KEPT_DAYS
 from penstock.service.masking import Masker
 from penstock.store.protocol import Reader, Task
 
@@ -75,10 +75,9 @@ class Link(Struct, frozen=True):
 
 
 class Asked(Struct, frozen=True):
-    """When runners last asked for tasks of a worker group, as far as is known since `since`."""
+    """When runners last asked for tasks of a worker group; None: not for RUNNERS_KEPT_DAYS."""
 
     last_at: Instant | None
-    since: Instant
 
 
 class Situation(Struct, frozen=True):
@@ -198,8 +197,8 @@ def _for_runner(link: Link, situation: Situation) -> Told:
     waiting = f"has been ready{since}, and"
     if asked.last_at is None:
         return Told(
-            f"{waiting} no runner has asked for tasks of worker group {group!r} since the server "
-            f"started at {format_instant(asked.since)}",
+            f"{waiting} no runner has asked for tasks of worker group {group!r} in the last "
+            f"{RUNNERS_KEPT_DAYS} days",
             f"Start one: penstock runner --workerGroup {group}",
         )
     last = format_instant(asked.last_at)
@@ -578,10 +577,12 @@ def explainer(
         return context.definitions.plan(store, pipeline, version)
 
     def asked(attempt: Attempt | None) -> Asked:
-        last = None
-        if attempt is not None:
-            last = context.dispatcher.last_poll((attempt.account_id, attempt.worker_group))
-        return Asked(last, context.started_at)
+        if attempt is None:
+            return Asked(None)
+        queue = (attempt.account_id, attempt.worker_group)
+        # This server knows it to the second, the store, for all of them, to the minute.
+        known = (context.dispatcher.last_poll(queue), store.last_poll(*queue))
+        return Asked(max((at for at in known if at is not None), default=None))
 
     def masked(version: int, text: str) -> str:
         return masker(plan_of(version)).text(text)

@@ -4,8 +4,9 @@ An instance goes once it has ended before a given time, and its preconditions wi
 something still needs it: an instance that depends on it and is kept; one that is yet to be made, if
 this one failed; an alarm that is kept, or a precondition that has not ended as long ago; an
 activation that will run it again. The last interval of each component stays, with its alarms, and
-the one that its health speaks of. So nothing can wait for what is gone: in a scheduled pipeline an interval without
-an instance counts as passed over, and a run on demand goes from its end to its beginning.
+the one that its health speaks of. So nothing can wait for what is gone: in a scheduled pipeline an
+interval without an instance counts as passed over, and a run on demand goes from its end to its
+beginning.
 """
 
 from bisect import bisect_left, insort

@@ -11,9 +11,10 @@ import structlog
 from penstock.engine.plan import Plan
 from penstock.model.errors import ApiError, DatabaseUnavailable
 from penstock.model.runtime import Pipeline
-from penstock.model.times import HOUR_MS, Instant
+from penstock.model.times import DAY_MS, HOUR_MS, Instant
 from penstock.service.context import Context
 from penstock.service.definitions import Definitions
+from penstock.service.dispatcher import RUNNERS_KEPT_DAYS
 from penstock.service.faults import log_fault
 from penstock.service.retention import Cursor, Look, Presence, Removed, look
 from penstock.service.unit import Unit
@@ -116,7 +117,10 @@ async def keep_retention(context: Context) -> None:
 
 
 def _claim(unit: Unit) -> bool:
-    return unit.store.claim_sweep(unit.now, unit.now + SWEEP_MS)
+    claimed = unit.store.claim_sweep(unit.now, unit.now + SWEEP_MS)
+    if claimed:
+        unit.store.forget_runners(unit.now - RUNNERS_KEPT_DAYS * DAY_MS)
+    return claimed
 
 
 async def sweep_all(context: Context, pause_seconds: float) -> Removed:

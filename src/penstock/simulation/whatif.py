@@ -418,7 +418,7 @@ class Rehearsal:
     def _explain(self, reader: Reader, pipeline: Pipeline, plan: Plan, runs: Iterable[Run]) -> None:
         """Say of the first of each component that never ran why that is so."""
         now = self.world.now
-        asked = Asked(now, self.scenario.begin)
+        asked = Asked(now)
         explainer = Explainer(
             reader, pipeline, lambda _: plan, lambda _: asked, lambda _, text: text, now
         )

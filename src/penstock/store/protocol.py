@@ -174,6 +174,14 @@ class Reader(Protocol):
         """A page of instances with their latest attempts, the latest (start, key) first."""
         ...
 
+    def last_poll(self, account_id: str, worker_group: str) -> Instant | None:
+        """When a runner last asked for a worker group's tasks, to the minute; None: long ago."""
+        ...
+
+    def polled(self, account_id: str, since: Instant) -> frozenset[str]:
+        """The account's worker groups that runners have asked for since a time."""
+        ...
+
     def pipelines_with_past(self, after: int, before: Instant, limit: int) -> list[int]:
         """Keys of living pipelines with ended instances of intervals that start before a time.
 
@@ -282,6 +290,7 @@ class Transaction(Reader, Protocol):
     def put_heartbeat(
         self, account_id: str, taskrunner_id: str, worker_group: str, hostname: str, at: Instant
     ) -> None: ...
+    def put_poll(self, account_id: str, worker_group: str, at: Instant) -> None: ...
     def append_log(self, pipeline: int, row: LogPiece) -> None:
         """Add a piece (its key is ignored), unless it or what comes after it is there already."""
         ...
@@ -314,6 +323,10 @@ class Transaction(Reader, Protocol):
 
     def drop_definitions(self, pipeline: int, before: int) -> None:
         """Remove the definition versions before one; the draft stays."""
+        ...
+
+    def forget_runners(self, before: Instant) -> None:
+        """Remove heartbeats and polls from before a time."""
         ...
 
     def claim_sweep(self, now: Instant, until: Instant) -> bool:

@@ -190,6 +190,15 @@ class SqlReader(ABC):
         rows = self._all(PAGES[selection], parameters)
         return [task for row in rows if (task := task_of(row))]
 
+    def last_poll(self, account_id: str, worker_group: str) -> Instant | None:
+        parameters = {"account_id": account_id, "worker_group": worker_group}
+        rows = self._all("last_poll", parameters)
+        return rows[0][0] if rows else None
+
+    def polled(self, account_id: str, since: Instant) -> frozenset[str]:
+        parameters = {"account_id": account_id, "since": since}
+        return frozenset(row[0] for row in self._all("polled", parameters))
+
     def pipelines_with_past(self, after: int, before: Instant, limit: int) -> list[int]:
         parameters = {"after": after, "before": before, "limit": limit}
         return [row[0] for row in self._all("pipelines_with_past", parameters)]

@@ -196,6 +196,10 @@ class SqlTransaction(SqlReader):
         }
         self._do("put_heartbeat", parameters)
 
+    def put_poll(self, account_id: str, worker_group: str, at: Instant) -> None:
+        parameters = {"account_id": account_id, "worker_group": worker_group, "at": at}
+        self._do("put_poll", parameters)
+
     def append_log(self, pipeline: int, row: LogPiece) -> None:
         self._do("append_log", {**asdict(row), "final": int(row.final), "pipeline": pipeline})
 
@@ -268,6 +272,10 @@ class SqlTransaction(SqlReader):
 
     def drop_definitions(self, pipeline: int, before: int) -> None:
         self._do("drop_definitions", {"pipeline": pipeline, "before": before})
+
+    def forget_runners(self, before: Instant) -> None:
+        self._do("forget_heartbeats", {"before": before})
+        self._do("forget_polls", {"before": before})
 
     def claim_sweep(self, now: Instant, until: Instant) -> bool:
         return self._count("claim_sweep", {"now": now, "until": until}) > 0

@@ -22,6 +22,7 @@ from penstock.model.times import Instant
 from penstock.service import audit
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
+from penstock.service.dispatcher import LATELY_MS
 from penstock.service.masking import mask_definition
 from penstock.service.unit import Unit
 from penstock.store.protocol import Reader
@@ -68,27 +69,28 @@ async def _examine(
     definition = request.definition()
     _refuse_unsavable(definition, context.settings.limits)
 
-    def ask(store: Reader) -> Definition | None:
-        return _active(context, store, find_pipeline(store, caller, request.pipeline_id))
+    def ask(store: Reader) -> tuple[Definition | None, frozenset[str] | None]:
+        active = _active(context, store, find_pipeline(store, caller, request.pipeline_id))
+        return active, _polled(context, store, caller)
 
-    active = await context.read(ask)
+    active, polled = await context.read(ask)
     limits = context.settings.limits
     # Of a pipeline that runs the past is done, and nothing is about to be filled in.
     now = context.clock() if active is None else None
-    polled = _polled(context, caller)
     findings = await context.compute(
         lambda: examine(definition, active, limits, draft=True, now=now, polled=polled)
     )
     return definition, findings
 
 
-def _polled(context: Context, caller: Caller) -> frozenset[str] | None:
+def _polled(context: Context, store: Reader, caller: Caller) -> frozenset[str] | None:
     """The worker groups that runners asked for lately; None while this server cannot know."""
     now = context.clock()
     # By then every runner that waited at the server before this one has come again.
     if now - context.started_at < 2 * context.settings.poll_wait_ms:
         return None
-    return context.dispatcher.polled(caller.account_id, now)
+    elsewhere = store.polled(caller.account_id, now - LATELY_MS)
+    return elsewhere | context.dispatcher.polled(caller.account_id, now)
 
 
 def examine(

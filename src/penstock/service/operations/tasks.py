@@ -20,7 +20,7 @@ from penstock.service.context import Context
 from penstock.service.dispatcher import Poll
 from penstock.service.hearing import hear, is_over, lock_for
 from penstock.service.unit import Unit
-from penstock.store.protocol import lock_of
+from penstock.store.protocol import Lock, lock_of
 
 _NOTHING = PollForTaskAnswer()
 
@@ -56,16 +56,23 @@ async def poll_for_task(
             arrived.set_result(answer)
 
     poll = Poll((caller.account_id, request.worker_group), request.hostname, deliver)
-    context.dispatcher.note(poll.queue, context.clock())
+    fresh = context.dispatcher.note(poll.queue, context.clock())
+    noteworthy = fresh and caller.account_id != SYSTEM_ACCOUNT
+    locks: tuple[Lock, ...] = lock_for(request.worker_group)
+    if noteworthy:
+        locks = (*locks, lock_of("poll", *poll.queue))
+
+    def arrive(unit: Unit) -> PollForTaskAnswer | None:
+        if noteworthy:
+            unit.store.put_poll(*poll.queue, unit.now)
+        return context.dispatcher.arrive(unit, poll)
 
     def give_up(_: object = None) -> None:
         if context.dispatcher.leave(poll) and not arrived.done():
             arrived.set_result(_NOTHING)
 
     try:
-        answer: PollForTaskAnswer | None = await context.writer.submit(
-            lambda unit: context.dispatcher.arrive(unit, poll), *lock_for(request.worker_group)
-        )
+        answer: PollForTaskAnswer | None = await context.writer.submit(arrive, *locks)
         if answer is not None:
             return answer
         timer = loop.call_later(context.settings.poll_wait_ms / 1000, give_up)

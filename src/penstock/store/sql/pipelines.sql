@@ -97,6 +97,19 @@ VALUES (:account_id, :taskrunner_id, :worker_group, :hostname, :at)
 ON CONFLICT (account_id, taskrunner_id) DO UPDATE SET
     worker_group = excluded.worker_group, hostname = excluded.hostname, at = excluded.at;
 
+-- name: put_poll
+-- Remembers that a runner asked for tasks of a worker group.
+INSERT INTO poll (account_id, worker_group, at) VALUES (:account_id, :worker_group, :at)
+ON CONFLICT (account_id, worker_group) DO UPDATE SET at = excluded.at;
+
+-- name: last_poll
+-- When a runner last asked for tasks of a worker group.
+SELECT at FROM poll WHERE account_id = :account_id AND worker_group = :worker_group;
+
+-- name: polled
+-- The worker groups of an account that runners have asked for since a time.
+SELECT worker_group FROM poll WHERE account_id = :account_id AND at >= :since;
+
 -- name: purge_instance_keys
 -- Some instances of a deleted pipeline, to be purged in one small step.
 SELECT key FROM instance WHERE pipeline = :pipeline LIMIT :limit;

@@ -74,6 +74,24 @@ DELETE FROM definition WHERE pipeline = :pipeline AND version > 0 AND version < 
 -- Takes on the next sweep, if it is due; of several servers one succeeds.
 UPDATE sweep SET due_at = :until WHERE due_at <= :now;
 
+-- name: forget_heartbeats
+-- Removes runners not heard since a time. One that is just being heard again stays.
+-- sqlite:
+DELETE FROM heartbeat WHERE at < :before;
+-- postgres:
+DELETE FROM heartbeat WHERE (account_id, taskrunner_id) IN (
+    SELECT account_id, taskrunner_id FROM heartbeat WHERE at < :before FOR UPDATE SKIP LOCKED
+);
+
+-- name: forget_polls
+-- Removes worker groups that nobody has asked for since a time. One just asked for stays.
+-- sqlite:
+DELETE FROM poll WHERE at < :before;
+-- postgres:
+DELETE FROM poll WHERE (account_id, worker_group) IN (
+    SELECT account_id, worker_group FROM poll WHERE at < :before FOR UPDATE SKIP LOCKED
+);
+
 -- name: restored_at
 -- When the database was last brought back from a backup.
 SELECT max(at) FROM restoration;
