@@ -13,6 +13,7 @@ from penstock.runner import credentials
 from penstock.runner.errors import TaskFailed
 from penstock.runner.options import RunnerOptions
 from penstock.runner.proxies import proxy_for, proxy_for_storage
+from penstock.wire.client import Credentials  # type: ignore[attr-defined]
 
 _TRIES = 8
 _TIMEOUT_SECONDS = 60
@@ -59,6 +60,17 @@ class Aws:
             aws_secret_access_key=keys.secret_access_key if keys else None,
             aws_session_token=keys.session_token if keys else None,
         )
+
+    def keys(self) -> Credentials | None:
+        """Access keys to hand on to a service that reads for us, also a role's; None without."""
+        fixed = credentials.storage_keys(self._options, self._environ)
+        if fixed is not None:
+            return fixed
+        source = credentials.botocore_credentials()
+        if source is None:
+            return None
+        frozen = source.get_frozen_credentials()
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _proxies(self, service: str, endpoint: str | None) -> dict[str, str] | None:
         """None leaves it to botocore, which knows `HTTPS_PROXY` and `NO_PROXY`."""

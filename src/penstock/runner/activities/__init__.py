@@ -7,7 +7,9 @@ from collections.abc import Callable
 from penstock.runner.activities.context import Context
 from penstock.runner.activities.copy import run_copy
 from penstock.runner.activities.hive_copy import run_hive_copy
+from penstock.runner.activities.redshift_copy import run_redshift_copy
 from penstock.runner.activities.shell_command import run_shell_command
+from penstock.runner.activities.sql import run_sql
 from penstock.runner.errors import TaskFailed
 from penstock.runner.preconditions.exists import check_exists
 from penstock.runner.preconditions.shell_command import check_command
@@ -18,7 +20,9 @@ Activity = Callable[[Context], None]
 ACTIVITIES: dict[str, Activity] = {
     "CopyActivity": run_copy,
     "HiveCopyActivity": run_hive_copy,
+    "RedshiftCopyActivity": run_redshift_copy,
     "ShellCommandActivity": run_shell_command,
+    "SqlActivity": run_sql,
     "ShellCommandPrecondition": check_command,
     "Exists": check_exists,
 }

@@ -33,7 +33,7 @@ from penstock.runner.records.dynamodb_export import (
     write_item,
     write_manifest,
 )
-from penstock.runner.staging import STAGING_FAILED
+from penstock.runner.staging import STAGING_FAILED, wants_encryption
 from penstock.runner.stop import CANCELED
 
 Keep = Callable[[Item], Item | None]
@@ -75,7 +75,7 @@ def run_export(context: Context, step: Export) -> None:
         for one in context.task.referenced("output")
         if (one.string("directoryPath") or "").rstrip("/") == step.directory.rstrip("/")
     ]
-    encrypt = encrypts(outputs[0] if outputs else None)
+    encrypt = bool(outputs) and wants_encryption(outputs[0])
     Exporter(context, crew, table, step.directory, encrypt).export(percent, step.segments)
 
 
@@ -89,13 +89,8 @@ def export_node(
         raise TaskFailed("InvalidActivity", message)
     crew = Crew(context.stop)
     table = open_table(context, source, crew)
-    exporter = Exporter(context, crew, table, directory, encrypts(target), keep)
+    exporter = Exporter(context, crew, table, directory, wants_encryption(target), keep)
     exporter.export(percent_of(source, "readThroughputPercent"), None)
-
-
-def encrypts(node: PipelineObject | None) -> bool:
-    """Whether S3 is asked to encrypt what is written to a data node: unless it says NONE."""
-    return node is not None and (node.string("s3EncryptionType") or "").upper() != "NONE"
 
 
 class Exporter:

@@ -41,21 +41,16 @@ class Statement(Struct, frozen=True):
         return mask(self.text, self.secrets)
 
 
-class Table(Struct, frozen=True):
+class Target(Struct, frozen=True):
     """A table as the database's catalog names it: exact case, columns in their order.
 
-    `key` are the columns that rows are matched by; empty if nothing says which.
+    `sql` is its name with its schema, quoted. `key` are the columns that rows are matched by; empty
+    if nothing says which.
     """
 
-    schema: str
-    name: str
+    sql: str
     columns: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
-
-    @property
-    def sql(self) -> str:
-        """Schema and name, quoted."""
-        return f"{quote(self.schema)}.{quote(self.name)}"
 
 
 class Keys(Struct, frozen=True):
@@ -96,7 +91,7 @@ def fold(identifier: str) -> str:
     return text.lower()
 
 
-def create_staging(table: Table, columns: tuple[tuple[str, str], ...] = ()) -> str:
+def create_staging(table: Target, columns: tuple[tuple[str, str], ...] = ()) -> str:
     """The staging table: as the target, or of columns (name, type) that the data format gives.
 
     The latter serves a `transformSql` whose input looks unlike its output.
@@ -107,7 +102,7 @@ def create_staging(table: Table, columns: tuple[tuple[str, str], ...] = ()) -> s
     return f"CREATE TEMP TABLE {STAGING} (LIKE {table.sql} INCLUDING DEFAULTS)"
 
 
-def lock(table: Table, mode: InsertMode, dialect: Dialect) -> str | None:
+def lock(table: Target, mode: InsertMode, dialect: Dialect) -> str | None:
     """Hold off others who would merge into the table at the same time; appending harms nobody."""
     if mode == "APPEND":
         return None
@@ -116,7 +111,9 @@ def lock(table: Table, mode: InsertMode, dialect: Dialect) -> str | None:
     return f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE"
 
 
-def merge(table: Table, mode: InsertMode, transform_sql: str | None, dialect: Dialect) -> list[str]:
+def merge(
+    table: Target, mode: InsertMode, transform_sql: str | None, dialect: Dialect
+) -> list[str]:
     """Move what was loaded into `staging` on to the table, as the insert mode says.
 
     Where rows are matched by a key, one row for each key is taken from the input: PostgreSQL keeps
@@ -149,7 +146,7 @@ def _delete(victim: str, other: str, key: tuple[str, ...]) -> str:
 
 
 def _insert_one_each(
-    table: Table, source: str, columns: str, mode: InsertMode, dialect: Dialect
+    table: Target, source: str, columns: str, mode: InsertMode, dialect: Dialect
 ) -> str:
     key = ", ".join(map(quote, table.key))
     if dialect == "redshift":
@@ -184,10 +181,33 @@ def unload(query: str, target: str, keys: Keys | None, options: tuple[str, ...])
     return _authorized(words, keys, options)
 
 
-def select_all(table: Table) -> str:
+def select_all(table: Target) -> str:
     """All rows of a table."""
     columns = ", ".join(map(quote, table.columns)) or "*"
     return f"SELECT {columns} FROM {table.sql}"
+
+
+def primary_key(table: str) -> str:
+    """The query for the columns of a table's primary key."""
+    return (
+        "SELECT a.attname FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_attribute a"
+        " ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)"
+        f" WHERE c.contype = 'p' AND c.conrelid = {literal(table)}::regclass ORDER BY a.attnum"
+    )
+
+
+def distribution_and_sort_keys(table: str) -> str:
+    """The query for the columns that Redshift distributes or sorts a table by."""
+    return (
+        "SELECT attname FROM pg_catalog.pg_attribute WHERE attnum > 0"
+        f" AND attrelid = {literal(table)}::regclass"
+        " AND (attisdistkey OR attsortkeyord <> 0) ORDER BY attnum"
+    )
+
+
+def query_group(queue: str) -> str:
+    """Redshift's setting that `queue` stands for; it ends with the connection."""
+    return f"SET query_group TO {literal(queue)}"
 
 
 AUTHORIZATION = ("IAM_ROLE", "CREDENTIALS", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")
