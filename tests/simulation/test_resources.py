@@ -381,6 +381,30 @@ def test_retry_none_fails_for_good_what_ran_on_it(world):
     assert status(world, pipeline, "M") == "FINISHED"
 
 
+@pytest.mark.parametrize("habits", [Habits(dies_ms=10 * MINUTE_MS), Habits(refuses=True)])
+def test_retry_none_fails_what_has_not_begun_as_well(world, habits):
+    """All that is unfinished: who runs, who is queued or waits for others, who is paused."""
+    room = MachineRoom(world, lambda order: habits, done_in(30))
+    pipeline = world.begin(
+        on_demand(
+            activity("A", **ON_M),
+            activity("B", "A", **ON_M),
+            activity("C", "A", **ON_M),
+            activity("D", **ON_M),
+            activity("E", "B", **CASCADE),
+            machine("M", actionOnResourceFailure="retryNone", **QUICK),
+        )
+    )
+    world.set_status(pipeline, "PAUSE", "C")
+    wait(world, minutes=20)
+    for each in (instance(world, pipeline, name) for name in "ABCD"):
+        found = (each.status, each.error_id, each.cascade_on)
+        assert found == ("FAILED", "Service_ResourceFailed", name_of("M"))
+    assert status(world, pipeline, "E") == "CASCADE_FAILED"
+    assert len(steps(room, "create")) == 1, "nobody is left who would use another"
+    assert room.provider.left() == []
+
+
 def test_a_task_that_nobody_took_waits_for_the_next_machine_without_losing_a_try(world):
     """Two activities, one slot: the second stands in the queue when the machine dies."""
     room = MachineRoom(world, by_number(Habits(dies_ms=10 * MINUTE_MS), Habits()), done_in(30))

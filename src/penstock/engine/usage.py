@@ -6,20 +6,32 @@ from penstock.engine.events import (
     Await,
     CameUp,
     Change,
+    ClearTimer,
     Decision,
+    DropWaits,
     Event,
     LoseResource,
     PutWait,
+    Settled,
     UpdateAttempt,
     UpdateInstance,
     WentDown,
 )
-from penstock.engine.lifecycle import RESOURCE_FAILED, cancel_now, fail_attempt, move
+from penstock.engine.lifecycle import (
+    RESOURCE_FAILED,
+    cancel_now,
+    close_attempt,
+    end_instance,
+    fail_attempt,
+    move,
+    record,
+)
 from penstock.engine.settling import meet
 from penstock.engine.views import InstanceView, Rules, SettledView, UsersView
 from penstock.model.ids import instance_id
 from penstock.model.status import (
     ENDED,
+    FAILED,
     RUNNING,
     WAITING_FOR_RUNNER,
     WAITING_ON_DEPENDENCIES,
@@ -67,6 +79,8 @@ def lose(view: InstanceView, event: LoseResource, now: Instant, rules: Rules) ->
         return _blame(cancel_now(view, now, event.reason), event.resource)
     if instance.status == RUNNING:
         return _interrupt(view, event, now)
+    if event.loss == "fail":
+        return _fail_waiting(view, event, now)
     if instance.status == WAITING_FOR_RUNNER:
         return _wait_again(view)
     return Decision()
@@ -82,11 +96,36 @@ def _interrupt(view: InstanceView, event: LoseResource, now: Instant) -> Decisio
     failed = replace(
         attempt,
         error_id=RESOURCE_FAILED,
-        error_message=event.reason[0].upper() + event.reason[1:],
+        error_message=_sentence(event.reason),
         error_stack_trace=None,
     )
     decision = fail_attempt(view, failed, now, final=event.loss == "fail")
     return _blame(decision, event.resource)
+
+
+def _fail_waiting(view: InstanceView, event: LoseResource, now: Instant) -> Decision:
+    """With retryNone nothing unfinished waits for another machine, be it begun or not."""
+    ended = end_instance(
+        view.instance,
+        FAILED,
+        now,
+        cascade_on=event.resource,
+        error_id=RESOURCE_FAILED,
+        error_message=_sentence(event.reason),
+        error_stack_trace=None,
+    )
+    changes: tuple[Change, ...] = (
+        UpdateInstance(ended),
+        DropWaits(ended.key),
+        ClearTimer("retry", ended.key),
+        *close_attempt(view.attempt, FAILED, now),
+        record(ended, now, FAILED, event.reason),
+    )
+    return Decision(changes, (Settled(ended),))
+
+
+def _sentence(reason: str) -> str:
+    return reason[0].upper() + reason[1:]
 
 
 def _blame(decision: Decision, resource: str) -> Decision:
