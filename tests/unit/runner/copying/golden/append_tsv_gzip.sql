@@ -1,0 +1,4 @@
+CREATE TEMP TABLE "staging" (LIKE "public"."users" INCLUDING DEFAULTS);
+COPY "staging" ("id", "name") FROM 's3://bucket/users/' CREDENTIALS 'aws_access_key_id=AKIATEST;aws_secret_access_key=secret/with+signs' DELIMITER '\t' ESCAPE GZIP REGION 'eu-west-1';
+INSERT INTO "public"."users" ("id", "at", "name") SELECT "id", "at", "name" FROM "staging";
+COMMIT;
