@@ -75,6 +75,7 @@ class _Answered(msgspec.Struct):
     body: bytes
     request_id: str | None
     checksum: str | None
+    proxy_logins: str | None = None
 
 
 class _Stale(Exception):
@@ -298,7 +299,9 @@ class _Connection:
             opened.connect()
         except (OSError, http.client.HTTPException) as error:
             opened.close()
-            raise ConnectionFailed(f"{self._route} cannot be reached: {error}", False) from error
+            # Of a tunnel's refusal http.client tells no more than its status.
+            text = _refused_login(None) if " 407 " in str(error) else str(error)
+            raise ConnectionFailed(f"{self._route} cannot be reached: {text}", False) from error
         self._http = opened
         self._reused = False
 
@@ -332,6 +335,7 @@ class _Connection:
                 response.read(),
                 response.getheader("x-amzn-requestid"),
                 response.getheader("x-amz-crc32"),
+                response.getheader("proxy-authenticate"),
             )
             if response.will_close:
                 self.close()
@@ -388,6 +392,8 @@ def _members(answered: _Answered) -> dict[str, Any]:
         decoded = None
     if answered.status == 200 and isinstance(decoded, dict):
         return decoded
+    if answered.status == http.client.PROXY_AUTHENTICATION_REQUIRED:
+        raise ConnectionFailed(_refused_login(answered.proxy_logins), False)
     code = decoded.get("__type") if isinstance(decoded, dict) else None
     if not isinstance(code, str):
         # Not the service's own words: a proxy's, or not the service at all. What became of the
@@ -395,3 +401,16 @@ def _members(answered: _Answered) -> dict[str, Any]:
         raise ConnectionFailed(f"the answer is not the service's (HTTP {answered.status})", True)
     message = decoded.get("message") or decoded.get("Message") or ""
     raise ServiceError(code.rpartition("#")[2], str(message), answered.status, answered.request_id)
+
+
+def _refused_login(offered: str | None) -> str:
+    """What to tell about a proxy that answers 407; `offered` are the logins that it takes."""
+    if offered is not None and "basic" not in offered.lower():
+        return (
+            f"the proxy takes only {offered.split(',')[0].split()[0]} logins, which are not spoken"
+            " here; use a proxy that takes Basic, or one of your own in between"
+        )
+    return (
+        "the proxy refused the login (HTTP 407): user or password are missing or wrong, or it"
+        " takes only NTLM or Kerberos, which are not spoken here"
+    )

@@ -300,6 +300,34 @@ def test_a_proxy_is_sent_the_whole_url_and_its_password(script: Script, waits: W
     client.close()
 
 
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        (b"NTLM, Negotiate", "the proxy takes only NTLM logins, which are not spoken here"),
+        (b'Basic realm="x"', "the proxy refused the login (HTTP 407): user or password"),
+    ],
+)
+def test_a_proxy_that_refuses_the_login_is_told_as_such(
+    script: Script, waits: Waits, offered: bytes, told: str
+) -> None:
+    proxy = script(b"HTTP/1.1 407 No\r\nproxy-authenticate: " + offered + b"\r\ncontent-length: 0\r\n\r\n")
+    address = proxy.endpoint.replace("http://", "http://user:verysecret@")
+    client = waits.client("http://penstock.example/", tries=1, proxy=address)
+    with pytest.raises(ConnectionFailed) as caught:
+        client.call("ListPipelines", {})
+    assert told in str(caught.value)
+    assert "verysecret" not in str(caught.value)
+
+
+def test_a_tunnel_that_is_refused_for_the_login_is_told_as_such(
+    script: Script, waits: Waits
+) -> None:
+    proxy = script(b"HTTP/1.1 407 No\r\nproxy-authenticate: NTLM\r\n\r\n")
+    client = waits.client("https://penstock.example/", tries=1, proxy=proxy.endpoint)
+    with pytest.raises(ConnectionFailed, match="takes only NTLM or Kerberos"):
+        client.call("ListPipelines", {})
+
+
 def test_tls_goes_through_a_proxys_tunnel(script: Script, waits: Waits) -> None:
     proxy = script(b"HTTP/1.1 403 Forbidden\r\n\r\n")
     client = waits.client("https://penstock.example/", tries=1, proxy=proxy.endpoint)
