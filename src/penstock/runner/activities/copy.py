@@ -55,14 +55,14 @@ def run_copy(context: Context) -> None:
     """Copy the input to the output."""
     inputs, target = _nodes(context)
     try:
-        with _stopping(context):
+        with stopping(context):
             _copy(context, inputs, target)
     except (LocationError, OSError) as error:
         raise TaskFailed(STAGING_FAILED, f"The copy failed: {error}") from error
 
 
 @contextmanager
-def _stopping(context: Context) -> Iterator[None]:
+def stopping(context: Context) -> Iterator[None]:
     """What fails because it was told to stop has not failed."""
     try:
         yield
@@ -103,7 +103,7 @@ def _copy(context: Context, inputs: tuple[PipelineObject, ...], target: Pipeline
 
 
 def _copy_table(context: Context, node: PipelineObject, target: PipelineObject) -> None:
-    connection = connect(_database(context, node), context)
+    connection = connect(database_of(context, node), context)
     try:
         query = node.string("selectQuery") or _select_all(connection, node)
         if _is_file(target):
@@ -132,7 +132,9 @@ def _read_table(
     """A table's rows for another one; as text only where both sides are PostgreSQL."""
     from penstock.runner.connectors.opening import find_address
 
-    same = find_address(_database(context, target), context).kind == connection.kind == "postgresql"
+    same = (
+        find_address(database_of(context, target), context).kind == connection.kind == "postgresql"
+    )
     reading = connection.read(query, "TSV" if same else "")
     return Stream(reading.columns, len(reading.columns), _counted(context, reading.batches))
 
@@ -162,7 +164,7 @@ def _table_name(node: PipelineObject) -> str:
     return name
 
 
-def _database(context: Context, node: PipelineObject) -> PipelineObject:
+def database_of(context: Context, node: PipelineObject) -> PipelineObject:
     """The database object of a table; a data node may say itself where it is."""
     target = node.ref("database")
     if target is None and node.string("connectionString"):
@@ -178,9 +180,9 @@ def _database(context: Context, node: PipelineObject) -> PipelineObject:
 
 def _load(context: Context, node: PipelineObject, read: Callable[[], Stream]) -> None:
     """All rows into a table, in one transaction."""
-    connection = connect(_database(context, node), context)
+    connection = connect(database_of(context, node), context)
     try:
-        table = _ensure_table(context, connection, node)
+        table = ensure_table(context, connection, node)
         count = _fill(context, connection, node, table, read())
         context.stop.check()
         connection.commit()
@@ -193,7 +195,8 @@ def _load(context: Context, node: PipelineObject, read: Callable[[], Stream]) ->
         connection.close()
 
 
-def _ensure_table(context: Context, connection: Connection, node: PipelineObject) -> Table:
+def ensure_table(context: Context, connection: Connection, node: PipelineObject) -> Table:
+    """The table of a data node, created by its `createTableSql` if it is not there."""
     name, schema = _table_name(node), node.string("schemaName")
     table = connection.table(name, schema)
     create = node.string("createTableSql")

@@ -58,7 +58,12 @@ class DbapiConnection:
                 cursor.execute(text, tuple(arguments))
             else:
                 cursor.execute(statement)
-            return int(cursor.rowcount)
+            count = int(cursor.rowcount)
+            # A procedure may have several results, and its error may come with the last.
+            following = getattr(cursor, "nextset", None)
+            while following is not None and following():
+                pass
+            return count
 
     def quote(self, name: str) -> str:
         """As `Connection.quote`."""

@@ -6,6 +6,7 @@ quoting and commenting.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from enum import Enum
@@ -91,9 +92,17 @@ def _comment_end(sql: str, position: int, nested: bool) -> int:
     return len(sql)
 
 
+_PLACEHOLDER = re.compile(r"\?\?")
+_MARK = re.compile(r"\?\??")
+
+
 def count_placeholders(sql: str, database: str) -> int:
-    """How many `?` of a statement stand for a value."""
-    return sum(p.text.count("?") for p in pieces(sql, database) if p.kind is Kind.CODE)
+    """How many `?` of a statement stand for a value; `??` is one of the database's own."""
+    return sum(
+        _PLACEHOLDER.sub("", p.text).count("?")
+        for p in pieces(sql, database)
+        if p.kind is Kind.CODE
+    )
 
 
 def put_placeholders(sql: str, database: str, style: str) -> str:
@@ -103,18 +112,16 @@ def put_placeholders(sql: str, database: str, style: str) -> str:
     """
     if style == "qmark":
         return sql
-    found, written = 0, []
+    numbers, written = itertools.count(1), []
+
+    def put(match: re.Match[str]) -> str:
+        if match[0] == "??":
+            return "?"
+        return "%s" if style == "format" else f":{next(numbers)}"
+
     for piece in pieces(sql, database):
-        text = piece.text
-        if style == "format":
-            text = text.replace("%", "%%")
-        if piece.kind is Kind.CODE:
-            parts = text.split("?")
-            text = parts[0]
-            for part in parts[1:]:
-                found += 1
-                text += ("%s" if style == "format" else f":{found}") + part
-        written.append(text)
+        text = piece.text.replace("%", "%%") if style == "format" else piece.text
+        written.append(_MARK.sub(put, text) if piece.kind is Kind.CODE else text)
     return "".join(written)
 
 

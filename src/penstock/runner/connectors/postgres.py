@@ -16,6 +16,7 @@ from penstock.model.definition import PipelineObject
 from penstock.runner.activities.context import Context
 from penstock.runner.connectors.address import Address
 from penstock.runner.connectors.dbapi import FETCHED_ROWS, DbapiConnection, Driver, sentence
+from penstock.runner.connectors.lexing import put_placeholders
 from penstock.runner.connectors.names import split_name
 from penstock.runner.connectors.protocol import (
     CONNECTION_LOST,
@@ -28,7 +29,7 @@ from penstock.runner.connectors.protocol import (
 from penstock.runner.errors import TaskFailed
 from penstock.runner.libraries import library
 from penstock.runner.records.batches import Batch, as_bytes
-from penstock.runner.records.blocks import BLOCK_BYTES, PLAIN, QUOTED, Block
+from penstock.runner.records.blocks import BLOCK_BYTES, PLAIN, QUOTED, Block, grammar
 from penstock.runner.records.formats import PURE_CSV, TSV, Column, Format
 from penstock.runner.records.malformed import malformed
 
@@ -111,6 +112,18 @@ class PostgresConnection(DbapiConnection):
     def copies(self) -> bool:
         """Whether the server copies from and to its client."""
         return self.kind == "postgresql"
+
+    def execute(self, statement: str, arguments: Sequence[str] = ()) -> int:
+        """As `Connection.execute`.
+
+        Arguments are put in here: statements that define something take none at the server.
+        """
+        text: str | bytes = statement.encode()
+        if arguments:
+            text = put_placeholders(statement, self.kind, "format")
+        with self._errors(), self._psycopg.ClientCursor(self._raw) as cursor:
+            cursor.execute(text, tuple(arguments) or None)
+            return int(cursor.rowcount)
 
     def table(self, name: str, schema: str | None) -> Table | None:
         """As `Connection.table`."""
@@ -282,9 +295,15 @@ class _Places:
     def __init__(self) -> None:
         self._noted: list[tuple[int, str, int]] = []
         self._lines = 0
+        self._uncounted = 0
 
     def note(self, batch: Batch, content: bytes) -> None:
         """Remember where the next content comes from."""
+        if not self._lines and isinstance(batch, Block) and batch.format.quoted:
+            # The server does not count line feeds within the first record: it has not yet seen
+            # how lines end.
+            first = grammar(PURE_CSV).record.match(content)
+            self._uncounted = first[0].count(b"\n") - 1 if first else 0
         if batch.file:
             self._noted.append((self._lines, batch.file, batch.line))
         self._lines += content.count(b"\n")
@@ -295,6 +314,7 @@ class _Places:
         if match is None:
             return None
         number = int(match[1]) - 1
+        number += self._uncounted if number else 0
         before = [noted for noted in self._noted if noted[0] <= number]
         if not before:
             return None
