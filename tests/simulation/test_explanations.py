@@ -166,6 +166,15 @@ def test_a_pause_names_who_and_when(world: World):
     )
 
 
+def test_what_is_paused_in_a_deactivated_pipeline_is_told_both(world: World):
+    pipeline = world.begin(hourly(activity("A")))
+    world.set_status(pipeline, "PAUSE", "A")
+    world.deactivate(pipeline)
+    assert (explanation(world, pipeline, "A") or "").endswith(
+        "Activate it to go on. It is paused besides: set RESUME on A."
+    )
+
+
 def test_a_deactivated_pipeline_holds_what_waits(world: World):
     pipeline = world.begin(hourly(activity("A")))
     world.deactivate(pipeline)

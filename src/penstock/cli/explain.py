@@ -84,7 +84,7 @@ def command(
     if len(ids) > len(shown):
         click.echo(f"… and {len(ids) - len(shown):,} more (--all)")
     if not ids:
-        click.echo(nothing_to_explain(fields))
+        click.echo(nothing_to_explain(fields, instance))
 
 
 def wanted(client: "Caller", pipeline_id: str, instance: str | None) -> list[str]:
@@ -100,7 +100,19 @@ def wanted(client: "Caller", pipeline_id: str, instance: str | None) -> list[str
     if instance is None:
         return found
     names = {each: parse_object_id(each) for each in found}
-    return [each for each, name in names.items() if name and name.component == instance]
+    own = [each for each, name in names.items() if name and _is_of(name.component, instance)]
+    if not own:
+        # Refused if there is no such component.
+        client.call("DescribeObjects", {"pipelineId": pipeline_id, "objectIds": [instance]})
+    return own
+
+
+def _is_of(component: str, named: str) -> bool:
+    """Whether a component is the one named, or what stands for it with one of its owners.
+
+    The instances of a precondition P of A are those of P@A.
+    """
+    return component == named or component.startswith(f"{named}@")
 
 
 def explanations(client: "Caller", pipeline_id: str, ids: Sequence[str]) -> Iterator[Explained]:
@@ -139,11 +151,13 @@ def _members(each: Explained) -> dict[str, str]:
     return {"id": each.id, "status": each.status, "explanation": each.text}
 
 
-def nothing_to_explain(fields: dict[str, str]) -> str:
-    """What to say of a pipeline in which nothing waits and nothing has failed."""
+def nothing_to_explain(fields: dict[str, str], component: str | None = None) -> str:
+    """What to say of a pipeline, or a component, of which nothing waits and nothing has failed."""
     state = fields.get("@pipelineState", "")
     if state == "PENDING":
         return "It has not been activated yet: aws datapipeline activate-pipeline starts it."
+    if component is not None:
+        return f"Nothing of {component} waits, and nothing of it has failed."
     next_run = fields.get("@nextRunTime")
     if next_run and state == "SCHEDULED":
         return f"Nothing waits and nothing has failed; the next interval starts at {next_run}."

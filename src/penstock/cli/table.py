@@ -43,50 +43,62 @@ class Instances:
         self, instances: Sequence[InstanceView], now: Instant, title: str | None = None
     ) -> None:
         self._instances = instances
-        self._retried = any(each.next_try is not None for each in instances)
         self._now = now
         self._title = title
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """What rich asks of whatever can be shown."""
+        # In a pipe nothing is folded.
+        options = options.update(max_width=WIDEST) if options.no_wrap else options
         told = any(message(each) for each in self._instances)
-        grid = self._grid()
-        needed = console.measure(grid, options=options.update(max_width=WIDEST)).maximum
-        if not told or options.max_width - needed > SHORTEST_MESSAGE:
-            yield self._grid(options.max_width if told else None)
+        retried = any(each.next_try is not None for each in self._instances)
+        needed = _width(console, self._grid(retried))
+        if options.max_width >= needed + (SHORTEST_MESSAGE if told else 0):
+            yield from console.render(self._grid(retried, told), options)
             return
-        lines = console.render_lines(grid, options.update(width=max(needed, 1)), pad=False)
+        grid = self._grid()
+        width = max(_width(console, grid), 1)
+        lines = console.render_lines(grid, options.update(width=width), pad=False)
         above = len(lines) - len(self._instances)
         for number, segments in enumerate(lines):
             yield from segments
             yield Segment.line()
-            if number >= above and (text := message(self._instances[number - above])):
+            if number >= above and (text := _below(self._instances[number - above])):
                 yield Padding(Text(text), (0, 0, 0, INDENT))
 
-    def _grid(self, width: int | None = None) -> Table:
-        """All of a row, with why if there is a width to keep to."""
+    def _grid(self, retried: bool = False, told: bool = False) -> Table:
+        """The rows; with when they are tried again, and with why."""
         grid = Table(title=self._title, title_justify="left", box=None, pad_edge=False)
         for name in ("instance", "interval", "status"):
             grid.add_column(name, no_wrap=True)
         grid.add_column("tries", justify="right", no_wrap=True)
-        if self._retried:
+        if retried:
             grid.add_column("next try", no_wrap=True)
         grid.add_column("time", justify="right", no_wrap=True)
-        if width is not None:
+        if told:
             grid.add_column("message", overflow="fold")
         for each in self._instances:
-            cells = [*self._cells(each), *([Text(message(each))] if width is not None else [])]
-            grid.add_row(*cells)
+            grid.add_row(*self._cells(each, retried), *([Text(message(each))] if told else []))
         return grid
 
-    def _cells(self, each: InstanceView) -> Iterator[Text]:
+    def _cells(self, each: InstanceView, retried: bool) -> Iterator[Text]:
         yield Text(each.component)
         yield Text(each.start)
         yield Text(each.status, style=COLOURS.get(each.status, ""))
         yield Text(str(each.tries or ""))
-        if self._retried:
+        if retried:
             yield Text(format_instant(each.next_try) if each.next_try is not None else "")
         yield Text(duration(each, self._now))
+
+
+def _width(console: Console, grid: Table) -> int:
+    return console.measure(grid, options=console.options.update(max_width=WIDEST)).maximum
+
+
+def _below(each: InstanceView) -> str:
+    """What a narrow row has no room for."""
+    at = f"next try at {format_instant(each.next_try)}" if each.next_try is not None else ""
+    return "; ".join(part for part in (at, message(each)) if part)
 
 
 def message(each: InstanceView) -> str:

@@ -109,7 +109,7 @@ def tell(situation: Situation) -> Told | None:
     if instance is None or instance.status in SATISFIED:
         return None
     if situation.pipeline.state != "SCHEDULED" and _would_go_on(instance):
-        return _held(situation.pipeline)
+        return _held(situation.pipeline, first)
     *way, last = situation.chain
     told = _TELL[last.instance.status](last, situation) if last.instance else _not_made(last)
     for link in reversed(way):
@@ -144,7 +144,7 @@ def _tied(link: Link, cause: str, situation: Situation) -> str:
     return f"waits for {follower.name}{more}, which {cause}"
 
 
-def _held(pipeline: Pipeline) -> Told:
+def _held(pipeline: Pipeline, link: Link) -> Told:
     if pipeline.state == "DEACTIVATING":
         return Told(
             "is held: the pipeline is being deactivated", "Activate it again, once INACTIVE."
@@ -152,7 +152,10 @@ def _held(pipeline: Pipeline) -> Told:
     since = ""
     if pipeline.state == "INACTIVE" and pipeline.last_deactivated_at is not None:
         since = f" since it was deactivated at {format_instant(pipeline.last_deactivated_at)}"
-    return Told(f"is held: the pipeline is {pipeline.state}{since}", "Activate it to go on.")
+    paused = link.instance is not None and link.instance.status == PAUSED
+    also = f" It is paused besides: set RESUME on {link.component.id}." if paused else ""
+    why = f"is held: the pipeline is {pipeline.state}{since}"
+    return Told(why, f"Activate it to go on.{also}")
 
 
 def _not_made(link: Link) -> Told:
@@ -270,7 +273,7 @@ def _again(link: Link, begin: str) -> str:
 
 def _with(instance: Instance) -> str:
     """` with <errorId>: <message>`, on one line of bounded length."""
-    message = " ".join((instance.error_message or "").split())
+    message = " ".join((instance.error_message or "").split()).removesuffix(".")
     if len(message) > LONGEST_MESSAGE:
         message = message[: LONGEST_MESSAGE - 1] + "…"
     parts = [part for part in (instance.error_id, message) if part]

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from penstock.cli.explain import nothing_to_explain
-from tests.support.definitions import Ref, activated, described, instances, ondemand, shell
+from tests.support.definitions import (
+    Ref,
+    activated,
+    component,
+    described,
+    instances,
+    ondemand,
+    shell,
+)
 from tests.support.server import Server, serving
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,12 +81,12 @@ def test_all_that_waits_or_failed(server: Server):
 
 def test_one_component_or_one_instance(server: Server):
     pipeline = broken(server, "one")
-    component = explain(server, pipeline, "Load")
-    assert component.stdout.count("@Load_") == 1
+    loads = explain(server, pipeline, "Load")
+    assert loads.stdout.count("@Load_") == 1
     client = server.boto()
     (load,) = [each for each in instances(client, pipeline) if each.startswith("@Load_")]
     client.close()
-    assert explain(server, pipeline, load).stdout == component.stdout
+    assert explain(server, pipeline, load).stdout == loads.stdout
 
 
 def test_json_and_the_api_say_the_same(server: Server):
@@ -105,6 +113,28 @@ def test_an_instance_that_is_not_there(server: Server):
     assert "has no object '@Load_1999-01-01T00:00:00'" in done.stderr
 
 
+def test_a_component_that_is_not_there(server: Server):
+    broken(server, "nobody")
+    done = explain(server, "nobody", "Nobody")
+    assert done.returncode == 1
+    assert "has no object 'Nobody'" in done.stderr
+
+
+def test_a_precondition_is_called_as_the_definition_does(server: Server):
+    client = server.boto()
+    pipeline = activated(
+        client,
+        "asked",
+        ondemand("asked"),
+        shell("Load", precondition=Ref("Ready")),
+        component("Ready", type="ShellCommandPrecondition", command="true"),
+    )
+    client.close()
+    done = explain(server, pipeline, "Ready")
+    assert "@Ready@Load_" in done.stdout
+    assert "Has been ready since" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
@@ -116,3 +146,8 @@ def test_an_instance_that_is_not_there(server: Server):
 )
 def test_where_nothing_is_to_explain(fields: dict[str, str], text: str):
     assert text in nothing_to_explain(fields)
+
+
+def test_where_nothing_of_a_component_is_to_explain():
+    text = nothing_to_explain({"@pipelineState": "SCHEDULED"}, "Load")
+    assert text == "Nothing of Load waits, and nothing of it has failed."
