@@ -90,15 +90,11 @@ class Maria:
                 **self._owner,
             )
         deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.connect(user="root", password="").close()
-            except pymysql.Error:
-                assert time.monotonic() < deadline, (self.directory / "log").read_text()
-                assert self._process.poll() is None, (self.directory / "log").read_text()
-                time.sleep(0.05)
-            else:
-                break
+        # The socket appears when the server listens.
+        while not self.socket.exists():
+            assert time.monotonic() < deadline, (self.directory / "log").read_text()
+            assert self._process.poll() is None, (self.directory / "log").read_text()
+            time.sleep(0.05)
         with self.connect(user="root", password="") as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE USER IF NOT EXISTS {USER} IDENTIFIED BY '{PASSWORD}'")
             cursor.execute(f"GRANT ALL ON *.* TO {USER}")
