@@ -24,6 +24,7 @@ from penstock.resources.local import (
     tell,
 )
 from penstock.resources.provider import Found, Gone, Keys, Made, Order, Pending, ProviderError, Up
+from penstock.resources.proxy import proxy_options
 
 STATE_FILE = "resource.json"
 GRACE_SECONDS = 10.0
@@ -136,6 +137,7 @@ class LocalProvider:
             grace_seconds=GRACE_SECONDS,
             region=order.fields.string("region"),
             attached=self._attached,
+            proxy=proxy_options(order),
         )
         try:
             directory.mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ class RunnerOrder(Struct, frozen=True):
 
     `directory` is its own: keys, logs and working directories go there. `tasks` is the number of
     slots for each worker group. `region` is for S3, where nothing else says it. `attached`: it
-    ends with this process.
+    ends with this process. `proxy` are the runner's options of that kind, by name.
     """
 
     worker_groups: tuple[str, ...]
@@ -54,6 +54,7 @@ class RunnerOrder(Struct, frozen=True):
     grace_seconds: float = 10.0
     region: str | None = None
     attached: bool = True
+    proxy: Mapping[str, str] = {}
 
     def __repr__(self) -> str:
         return f"RunnerOrder({self.worker_groups!r}, {self.endpoint!r}, …)"
@@ -111,7 +112,7 @@ def start_runner(order: RunnerOrder, environ: Mapping[str, str] = os.environ) ->
             start_new_session=True,
             # What it inherits, it holds; its own children do not inherit it.
             pass_fds=(lock.fileno(),),
-            env={name: text for name, text in environ.items() if name[:9] != _PRIVATE_PREFIX},
+            env=_environment(order, environ),
         )
     return LocalRunner(process, directory)
 
@@ -174,9 +175,19 @@ def _command(order: RunnerOrder, directory: Path) -> list[str]:
     ]
 
 
+def _environment(order: RunnerOrder, environ: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: text for name, text in environ.items() if name[:9] != _PRIVATE_PREFIX}
+    if order.proxy:
+        # The proxy is for what lies beyond this host: the server itself is on it.
+        others = kept.pop("no_proxy", "") or kept.get("NO_PROXY", "")
+        kept["NO_PROXY"] = f"{others},localhost,127.0.0.1,::1"
+    return kept
+
+
 def _write_keys(path: Path, order: RunnerOrder) -> None:
     """The keys in a file for the owner only: a command line can be read by everybody."""
     keys = {"access-id": order.access_key_id, "private-key": order.secret_access_key}
+    keys |= order.proxy
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(keys, file)
