@@ -381,6 +381,53 @@ def test_retry_none_fails_for_good_what_ran_on_it(world):
     assert status(world, pipeline, "M") == "FINISHED"
 
 
+def test_a_machine_whose_users_are_stuck_is_shut_down_and_comes_back(world):
+    """B and, through it, C wait for X, which fails elsewhere for good: nobody pays for waiting."""
+    room = MachineRoom(world)
+    pipeline = world.begin(
+        on_demand(
+            activity("X", maximumRetries="0"),
+            activity("A", **ON_M),
+            activity("B", "X", **ON_M),
+            activity("C", "B", **ON_M),
+            machine("M"),
+        )
+    )
+    wait(world, minutes=30)
+    assert status(world, pipeline, "A") == "FINISHED"
+    assert status(world, pipeline, "M") == "RUNNING", "X may yet finish"
+    hand = Hand(world)
+    hand.end(hand.take(), "FAILED")
+    wait(world, minutes=5)
+    assert status(world, pipeline, "M") == "FINISHED"
+    assert room.provider.left() == []
+    assert {status(world, pipeline, each) for each in "BC"} == {"WAITING_ON_DEPENDENCIES"}
+    world.set_status(pipeline, "RERUN", name_of("X"))
+    wait(world, minutes=5)
+    assert len(room.provider.machines) == 1, "it is not wanted yet"
+    hand.end(hand.take())
+    wait(world, minutes=30)
+    assert state(world, pipeline) == "FINISHED"
+    assert len(room.provider.machines) == 2
+
+
+def test_a_machine_waits_for_what_is_tried_again(world):
+    """Between two tries nothing has failed for good."""
+    room = MachineRoom(world)
+    pipeline = world.begin(
+        on_demand(activity("X"), activity("A", **ON_M), activity("B", "X", **ON_M), machine("M"))
+    )
+    hand = Hand(world)
+    hand.end(hand.take(), "FAILED")
+    wait(world, minutes=9)
+    assert status(world, pipeline, "M") == "RUNNING"
+    wait(world, minutes=2)
+    hand.end(hand.take())
+    wait(world, minutes=30)
+    assert state(world, pipeline) == "FINISHED"
+    assert len(room.provider.machines) == 1
+
+
 @pytest.mark.parametrize("habits", [Habits(dies_ms=10 * MINUTE_MS), Habits(refuses=True)])
 def test_retry_none_fails_what_has_not_begun_as_well(world, habits):
     """All that is unfinished: who runs, who is queued or waits for others, who is paused."""

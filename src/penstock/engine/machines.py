@@ -233,7 +233,8 @@ def losses(
     """What becomes of those that use it."""
     name = instance_id(view.instance.component, view.instance.start)
     if verdict == FINISHED:
-        return ()
+        # Those who are stuck must not think, once they go on, that it is still there.
+        return (WentDown(view.instance.key, "retry", "its resource is gone"),)
     if loss is None:
         if verdict == TIMEDOUT or machine.final:
             loss = "cancel"

@@ -70,7 +70,11 @@ def create(view: CreateView, event: Create, now: Instant, rules: Rules) -> Decis
 
 
 def tend(view: TendView, event: TendResource, now: Instant, rules: Rules) -> Decision:
-    """Start what is wanted, shut down what nobody needs; all else goes on as it goes."""
+    """Start what is wanted, shut down what nobody needs; all else goes on as it goes.
+
+    A machine whose users are all stuck would stand idle until a person comes; it costs money
+    meanwhile, and whoever goes on one day gets another.
+    """
     instance, place = view.instance, view.place
     can_start = view.wanted and place.serving and not place.row.paused
     if instance.status in ENDED:
@@ -82,7 +86,7 @@ def tend(view: TendView, event: TendResource, now: Instant, rules: Rules) -> Dec
         if can_start and instance.status != PAUSED and instance.retry_at is None:
             return _begin(view, instance, now)
         return Decision()
-    if view.needed or instance.status == SHUTTING_DOWN:
+    if (view.needed and not view.stuck) or instance.status == SHUTTING_DOWN:
         return Decision()
     seen = InstanceView(place, instance, view.attempt)
     return pass_verdict(seen, FINISHED, now)

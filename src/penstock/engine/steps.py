@@ -187,7 +187,9 @@ def _up(view: InstanceView, attempt: Attempt, machine: Machine, now: Instant) ->
     watched = replace(machine, step="look", step_at=now + LOOK_MS)
     if attempt.status == CREATING:
         return become(view, attempt, watched, ACTIVATING, now)
-    return go_on(view, attempt, watched, now)
+    decision = go_on(view, attempt, watched, now)
+    # Whether its users are stuck is looked at now and then: what they wait for may be far away.
+    return replace(decision, follow=(*decision.follow, TendResource(view.instance.key)))
 
 
 def _pending(view: InstanceView, attempt: Attempt, machine: Machine, now: Instant) -> Decision:

@@ -104,7 +104,7 @@ class EvaluateView(Struct, frozen=True):
 
 class TendView(Struct, frozen=True):
     """A resource. `wanted`: some instance waits for nothing else; `needed`: some instance that uses
-    it is unfinished, or to come.
+    it is unfinished, or to come; `stuck`: these all wait for what has failed for good.
     """
 
     place: Place
@@ -112,6 +112,7 @@ class TendView(Struct, frozen=True):
     attempt: Attempt | None
     wanted: bool
     needed: bool
+    stuck: bool = False
 
 
 class UsersView(Struct, frozen=True):

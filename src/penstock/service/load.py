@@ -377,13 +377,9 @@ def _tend(rows: Rows, event: TendResource) -> TendView | None:
     place = place_of(rows, task.instance)
     if place.pipeline.deleted_at is not None:
         return TendView(place, task.instance, task.attempt, wanted=False, needed=False)
-    return TendView(
-        place,
-        task.instance,
-        task.attempt,
-        wanted=_is_wanted(rows, task.instance),
-        needed=_is_needed(rows, place.pipeline, task.instance),
-    )
+    needed, stuck = _need(rows, place.pipeline, task.instance)
+    wanted = _is_wanted(rows, task.instance)
+    return TendView(place, task.instance, task.attempt, wanted, needed, stuck)
 
 
 def _is_wanted(rows: Rows, resource: Instance) -> bool:
@@ -396,21 +392,54 @@ def _is_wanted(rows: Rows, resource: Instance) -> bool:
     return False
 
 
-def _is_needed(rows: Rows, pipeline: Pipeline, resource: Instance) -> bool:
-    """Whether an instance that uses the resource is unfinished, or is still to come."""
+def _need(rows: Rows, pipeline: Pipeline, resource: Instance) -> tuple[bool, bool]:
+    """Whether instances that use the resource are unfinished, or still to come; and whether they
+    are all stuck.
+    """
     plan = rows.plan(pipeline, pipeline.version)
     users = [plan.components[name] for name in plan.components[resource.component].dependents]
-    return any(_uses(rows, pipeline, plan, user, resource) for user in users)
+    unfinished = [each for user in users for each in _unfinished(rows, plan, user, resource)]
+    if any(_is_to_come(rows, pipeline, plan, user, resource) for user in users):
+        return True, False
+    return bool(unfinished), all(_is_stuck(rows, each, set()) for each in unfinished)
 
 
-def _uses(rows: Rows, pipeline: Pipeline, plan: Plan, user: Component, resource: Instance) -> bool:
-    if _users(rows, plan, user, resource):
-        return True
-    around = plan.components[user.owner] if user.owner else user
-    for owner in _users(rows, plan, user, resource, around.id) if user.owner else ():
-        # A precondition is made when its owner waits for nothing else.
-        if rows.store.task_by_name(pipeline.key, user.id, owner.start) is None:
+def _is_stuck(rows: Rows, instance: Instance, seen: set[int]) -> bool:
+    """Whether it waits, if only through others, for what has failed for good."""
+    waits_on = instance.status == WAITING_ON_DEPENDENCIES and instance.retry_at is None
+    if not waits_on or instance.key in seen:
+        return False
+    seen.add(instance.key)
+    for wait in rows.store.waits_of(instance.key):
+        if not wait.missing:
+            continue
+        span = (wait.pipeline, wait.target, wait.first, wait.last)
+        if rows.store.range_state(*span).failed_start is not None:
             return True
+        for other in rows.store.unfinished(wait.pipeline, wait.target):
+            if wait.first <= other.start <= wait.last and _is_stuck(rows, other, seen):
+                return True
+    return False
+
+
+def _unfinished(rows: Rows, plan: Plan, user: Component, resource: Instance) -> list[Instance]:
+    """A user's unfinished instances on the resource; in place of a precondition that is not made
+    yet, its owner: it is made when that waits for nothing else.
+    """
+    found = _users(rows, plan, user, resource)
+    owners = _users(rows, plan, user, resource, user.owner) if user.owner else []
+    return found + [
+        owner
+        for owner in owners
+        if rows.store.task_by_name(resource.pipeline, user.id, owner.start) is None
+    ]
+
+
+def _is_to_come(
+    rows: Rows, pipeline: Pipeline, plan: Plan, user: Component, resource: Instance
+) -> bool:
+    """Whether the user's schedule has intervals left that run on the resource."""
+    around = plan.components[user.owner] if user.owner else user
     row = rows.row(pipeline.key, around.id)
     if not row.open:
         return False
