@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from penstock.runner.activities import ACTIVITIES, dynamodb_export
+from penstock.runner.activities import ACTIVITIES, dynamodb_export, dynamodb_work
 from penstock.runner.activities.context import Context
 from penstock.runner.activities.dynamodb_export import run_export
 from penstock.runner.activities.dynamodb_import import run_import
 from penstock.runner.activities.dynamodb_steps import Export, recognise
 from penstock.runner.connectors.dynamodb import DynamoTable, Facts, Page, Throughput
-from tests.support.dynamodb import items_of, make_table, numbered
+from penstock.runner.records.dynamodb_export import write_item, write_manifest
+from penstock.runner.stop import CANCELED
+from tests.support.dynamodb import client, items_of, make_table, numbered
 from tests.support.object_store import get_objects, object_store, put_object
+from tests.support.waiting import eventually
 from tests.unit.runner.scripted import House, make_task
 
+ROOT = Path(__file__).resolve().parents[3]
 JAR = "s3://dynamodb-emr-us-east-1/emr-ddb-storage-handler/2.1.0/emr-ddb-2.1.0.jar"
 TOOLS = "org.apache.hadoop.dynamodb.tools"
 NAMES = (f"t{number}" for number in itertools.count(1))
@@ -46,11 +56,11 @@ def endpoint() -> Iterator[str]:
 def place(endpoint: str, house: House, monkeypatch: pytest.MonkeyPatch) -> str:
     """A directory of the test's own; EmrActivity is what the steps of the templates need of it."""
     house.environ["AWS_ENDPOINT_URL"] = endpoint
-    monkeypatch.setitem(ACTIVITIES, "EmrActivity", _run_step)
+    monkeypatch.setitem(ACTIVITIES, "EmrActivity", run_step)
     return f"s3://bucket/{next(NAMES)}"
 
 
-def _run_step(context: Context) -> None:
+def run_step(context: Context) -> None:
     found = recognise(context.task.attempt.string("step") or "")
     assert found is not None
     if isinstance(found, Export):
@@ -75,6 +85,12 @@ def files_of(endpoint: str, place: str) -> dict[str, bytes]:
     prefix = place.removeprefix("s3://bucket/") + "/"
     found = get_objects(endpoint, "bucket", prefix)
     return {name.removeprefix(prefix): content for name, content in found.items()}
+
+
+def names_of(endpoint: str, place: str) -> list[str]:
+    prefix = place.removeprefix("s3://bucket/") + "/"
+    found = client(endpoint, "s3").list_objects_v2(Bucket="bucket", Prefix=prefix)
+    return [item["Key"] for item in found.get("Contents", [])]
 
 
 def exported_items(endpoint: str, place: str) -> list[str]:
@@ -170,3 +186,234 @@ def test_another_export_does_not_go_on_with_what_it_finds(
         run(house, export_task(place, table, name="Earlier"))
     finish(house, export_task(place, table))
     assert exported_items(endpoint, place) == [f"k{n:04}" for n in range(40)]
+
+
+def test_a_canceled_export_leaves_nothing_behind(
+    endpoint: str, place: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = next(NAMES)
+    make_table(endpoint, table, numbered(40), units=5)
+    monkeypatch.setattr(dynamodb_export, "FILE_BYTES", 1)
+    monkeypatch.setattr(Facts, "item_bytes", 8_192.0)
+    pages = itertools.count(1)
+
+    def cancel_at_third(_self: Throughput, _units: float) -> None:
+        if next(pages) == 3:
+            assert house.runner is not None
+            for stop in list(house.runner._stops):
+                stop.request(CANCELED)
+
+    monkeypatch.setattr(Throughput, "spend", cancel_at_third)
+    house.start()
+    house.service.offer(export_task(place, table, ",1.0,1"))
+    house.service.wait_for("ReportTaskProgress")
+    house.close()
+    assert next(pages) > 3
+    assert house.service.of("SetTaskStatus") == []
+    assert files_of(endpoint, place) == {}
+
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from penstock.runner.activities import ACTIVITIES, dynamodb_export, dynamodb_work
+from tests.support.waiting import eventually
+from tests.unit.runner.scripted import House
+from tests.unit.runner.test_dynamodb_copies import run_step
+ACTIVITIES["EmrActivity"] = run_step
+dynamodb_export.FILE_BYTES = 1
+house = House(Path(sys.argv[1]))
+house.environ["AWS_ENDPOINT_URL"] = sys.argv[2]
+house.run(json.loads(sys.stdin.read()))
+"""
+
+
+@contextmanager
+def child(endpoint: str, directory: Path, task: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A runner with a task, in a process of its own that can be killed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(directory), endpoint],
+        stdin=subprocess.PIPE,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(task).encode())
+        process.stdin.close()
+        yield process
+        process.kill()
+
+
+def test_an_export_whose_runner_is_killed_is_finished_by_another(
+    endpoint: str, place: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = next(NAMES)
+    # So slow a table that the export cannot have ended before it is killed.
+    make_table(endpoint, table, numbered(200), units=2)
+    task = export_task(place, table, ",0.5,2")
+    with child(endpoint, house.directory / "killed", task):
+        eventually(
+            lambda: any("/_" not in name for name in names_of(endpoint, place)),
+            "a file of the export is whole",
+        )
+    left = files_of(endpoint, place)
+    assert "manifest" not in left
+    monkeypatch.setattr(Throughput, "spend", lambda _self, _units: None)
+    finish(house, task)
+    assert exported_items(endpoint, place) == [f"k{n:04}" for n in range(200)]
+    assert "goes on: " in house.attempt_file("Activity.log")
+
+
+def put_export(endpoint: str, place: str, **files: bytes) -> None:
+    for name, content in files.items():
+        put_object(endpoint, "bucket", f"{place.removeprefix('s3://bucket/')}/{name}", content)
+
+
+def lines(items: list[dict[str, Any]]) -> bytes:
+    return b"".join(map(write_item, items))
+
+
+def test_an_import_reads_all_forms_and_no_hidden_files(
+    endpoint: str, place: str, house: House
+) -> None:
+    table = next(NAMES)
+    make_table(endpoint, table, [{"id": {"S": "hive"}, "old": {"S": "gone"}}])
+    put_export(
+        endpoint,
+        place,
+        plain=lines(numbered(30)) + lines(numbered(2)),
+        packed=gzip.compress(lines([{"id": {"S": "zip"}}])),
+        hive=b'id\x03{"s":"hive"}\x02scores\x03{"nS":["1","2"]}\n\n',
+        later=b'{"id":{"S":"later"},"f":{"bool":true},"x":{"null":true},"n":{"n":1.50}}',
+        _SUCCESS=b"",
+        _logs=b"no items",
+    )
+    finish(house, import_task(place, table))
+    items = items_of(endpoint, table)
+    assert len(items) == 33
+    assert items["hive"] == {"id": {"S": "hive"}, "scores": {"NS": ["1", "2"]}}
+    assert items["later"]["f"] == {"BOOL": True}
+    assert items["zip"] == {"id": {"S": "zip"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"id":{"s":"a"}}\n{"id":', "line 2: it is no JSON: Input data was truncated."),
+        (b'{"id":{"s":1}}', "line 1: attribute 'id' is no S: it must be a string."),
+        (b'{"name":{"s":"a"}}', "column id: the item has no 'id', a key of the table"),
+    ],
+)
+def test_what_is_malformed_is_located(
+    endpoint: str, place: str, house: House, content: bytes, message: str
+) -> None:
+    table = next(NAMES)
+    make_table(endpoint, table)
+    put_export(endpoint, place, part=content)
+    status = run(house, import_task(place, table))
+    assert status["errorId"] == "MalformedRecord"
+    assert status["errorMessage"].startswith(f"{place}/part, line ")
+    assert message in status["errorMessage"]
+
+
+def test_a_retried_import_leaves_out_what_is_done(
+    endpoint: str, place: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dynamodb_work, "WORKERS", 1)
+    table = next(NAMES)
+    make_table(endpoint, table)
+    put_export(endpoint, place, a=lines(numbered(60)), b=b"broken")
+    assert run(house, import_task(place, table))["errorId"] == "MalformedRecord"
+    assert len(items_of(endpoint, table)) == 60
+    client(endpoint).delete_item(TableName=table, Key={"id": {"S": "k0001"}})
+    put_export(endpoint, place, b=lines([{"id": {"S": "b"}}]))
+    finish(house, import_task(place, table))
+    # What is not there any more was deleted since; the file it came from was not read again.
+    found = items_of(endpoint, table)
+    assert "b" in found
+    assert "k0059" in found
+    assert "k0001" not in found
+    # With the import finished nothing is remembered: the same once more begins anew.
+    finish(house, import_task(place, table))
+    assert len(items_of(endpoint, table)) == 61
+
+
+def test_what_is_not_there_is_named(endpoint: str, place: str, house: House) -> None:
+    status = run(house, export_task(place, "nowhere"))
+    assert status["errorId"] == "DynamoDBFailed"
+    assert status["errorMessage"].startswith("DynamoDB table 'nowhere' in us-east-1: Resource")
+    table = next(NAMES)
+    make_table(endpoint, table)
+    status = run(house, import_task(place, table))
+    assert status["errorId"] == "StagingFailed"
+    assert f"{place} holds neither a manifest nor files of an export" in status["errorMessage"]
+    put_export(endpoint, place, manifest=write_manifest([f"{place}/lost"]))
+    status = run(house, import_task(place, table))
+    assert status["errorMessage"].endswith(f"{place}/lost: no such file")
+
+
+def test_the_region_of_the_data_node_counts(endpoint: str, place: str, house: House) -> None:
+    table = next(NAMES)
+    make_table(endpoint, table, numbered(3), region="eu-west-1")
+    node = {"type": "DynamoDBDataNode", "tableName": table, "region": "eu_west_1"}
+    finish(house, export_task(place, table, input=("ref", "In"), objects={"In": node}))
+    assert len(exported_items(endpoint, place)) == 3
+
+
+def copy_task(source: dict[str, Any], target: dict[str, Any], **fields: Any) -> Any:
+    objects = {"In": source, "Out": target} | fields.pop("objects", {})
+    return make_task(
+        type="HiveCopyActivity",
+        input=("ref", "In"),
+        output=("ref", "Out"),
+        objects=objects,
+        **fields,
+    )
+
+
+def table_node(name: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "DynamoDBDataNode", "tableName": name} | fields
+
+
+def test_hive_copies_what_its_filter_lets_pass(endpoint: str, place: str, house: House) -> None:
+    source, target = next(NAMES), next(NAMES)
+    make_table(endpoint, source, numbered(30))
+    make_table(endpoint, target)
+    schema = {"type": "DynamoDBExportDataFormat", "column": "n BIGINT"}
+    node = table_node(source, dataFormat=("ref", "Format"))
+    fields = {"filterSql": "`N` >= 10 AND id LIKE 'k%'", "objects": {"Format": schema}}
+    finish(house, copy_task(node, table_node(target), **fields))
+    assert sorted(items_of(endpoint, target)) == [f"k{n:04}" for n in range(10, 30)]
+    files = {"type": "S3DataNode", "directoryPath": place}
+    finish(house, copy_task(node, files, **fields))
+    assert exported_items(endpoint, place) == [f"k{n:04}" for n in range(10, 30)]
+    finish(house, copy_task(files, table_node(source), filterSql="n = 10"))
+
+
+def test_a_data_format_with_columns_narrows_the_items(
+    endpoint: str, place: str, house: House
+) -> None:
+    source, target = next(NAMES), next(NAMES)
+    make_table(endpoint, source, [EVERYTHING])
+    make_table(endpoint, target)
+    schema = {"type": "DynamoDBDataFormat", "column": ["id STRING", "n DOUBLE"]}
+    node = table_node(source, dataFormat=("ref", "Format"))
+    finish(house, copy_task(node, table_node(target), objects={"Format": schema}))
+    assert items_of(endpoint, target)["all"] == {key: EVERYTHING[key] for key in ("id", "n")}
+
+
+def test_what_only_hive_can_do_is_refused(endpoint: str, place: str, house: House) -> None:
+    table = next(NAMES)
+    make_table(endpoint, table)
+    files = {"type": "S3DataNode", "directoryPath": place}
+    task = copy_task(table_node(table), files, filterSql="n IN (SELECT n FROM other)")
+    status = run(house, task)
+    assert status["errorId"] == "UnsupportedFilter"
+    assert "Hive: 'select' at character 7 is not understood. Write it" in status["errorMessage"]
+    status = run(house, copy_task(files, files))
+    assert status["errorMessage"].endswith("here input is S3DataNode and output S3DataNode.")
+    csv = files | {"dataFormat": ("ref", "Format")}
+    task = copy_task(csv, table_node(table), objects={"Format": {"type": "CSV"}})
+    assert "has the format CSV; HiveCopyActivity copies" in run(house, task)["errorMessage"]
+    status = run(house, copy_task(table_node(table), table_node(table)))
+    assert status["errorMessage"] == "Input and output of HiveCopyActivity are the same table."

@@ -40,6 +40,7 @@ WORKERS = 8
 _PAGE_SECONDS = 2.0
 _BURST_SECONDS = 1.0
 _READ_UNIT_BYTES = 8_192
+_ITEM_BYTES = 400.0
 _PATIENCE_SECONDS = 900.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _PATIENT_CODES = frozenset(
@@ -70,7 +71,9 @@ class Facts(Struct, frozen=True):
     @property
     def item_bytes(self) -> float:
         """Size of an item, on the average."""
-        return max(1.0, self.size_bytes / self.items) if self.items else 400.0
+        # DynamoDB counts every six hours; until then a new table is thought to have small items.
+        known = self.size_bytes and self.items
+        return self.size_bytes / self.items if known else _ITEM_BYTES
 
 
 class Throughput:
