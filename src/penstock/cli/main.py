@@ -16,6 +16,7 @@ COMMANDS = {
     "validate": "penstock.cli.validate",
     "schema": "penstock.cli.schema",
     "convert": "penstock.cli.convert",
+    "templates": "penstock.cli.templates",
     "eval": "penstock.cli.evaluate",
     "diff": "penstock.cli.diff",
     "simulate": "penstock.cli.simulate",
