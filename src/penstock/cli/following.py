@@ -21,6 +21,7 @@ from penstock.cli.progress import (
 )
 from penstock.cli.table import line, shortened, table
 from penstock.clock import Clock, system_clock
+from penstock.language.zones import UTC_ZONE
 from penstock.model import status
 
 if TYPE_CHECKING:
@@ -44,14 +45,18 @@ class Follower:
         client: Caller,
         pipeline_id: str,
         at_start: bool = True,
+        zone: str = UTC_ZONE,
         console: Console | None = None,
         clock: Clock = system_clock,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`at_start` says that work is due at its interval's start, not its end."""
+        """`at_start` says that work is due at its interval's start, not its end; `zone` is the
+        schedule's.
+        """
         self._client = client
         self._pipeline_id = pipeline_id
         self._at_start = at_start
+        self._zone = zone
         self._console = console or Console(highlight=False)
         self._clock = clock
         self._sleep = sleep
@@ -105,7 +110,7 @@ class Follower:
         """Whether nothing can move now and no interval is still to come due."""
         if not nothing_moves(self._watch.instances):
             return False
-        due = next_due(fields, self._at_start)
+        due = next_due(fields, self._at_start, self._zone)
         return due is None or due <= self._clock()
 
 

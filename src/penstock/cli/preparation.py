@@ -121,6 +121,11 @@ def _zone_of(resolved: Resolved, schedule: ResolvedObject) -> str:
     return next(iter(values_of(resolved, schedule, "timeZone")), UTC_ZONE)
 
 
+def time_zone(resolved: Resolved) -> str:
+    """The zone of the first schedule, the one that a pipeline's `@scheduledPeriod` tells of."""
+    return next((_zone_of(resolved, each) for each in schedules(resolved)), UTC_ZONE)
+
+
 def endless(resolved: Resolved, now: datetime) -> list[str]:
     """The ids of schedules without an end."""
     return [each.id for each in schedules(resolved) if end_of(resolved, each, now) is None]

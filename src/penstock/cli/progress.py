@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from penstock.language.periods import add_periods, parse_datetime, parse_period
+from penstock.language.zones import UTC_ZONE, to_utc, to_wall
 from penstock.model import status
 from penstock.model.definition import PipelineObject
 from penstock.model.times import Instant, from_datetime
@@ -232,10 +233,11 @@ def nothing_moves(instances: Sequence[InstanceView]) -> bool:
     return bool(instances) and all(each.ended or each.id in blocked for each in instances)
 
 
-def next_due(fields: Mapping[str, str], at_start: bool) -> Instant | None:
+def next_due(fields: Mapping[str, str], at_start: bool, zone: str = UTC_ZONE) -> Instant | None:
     """When the next interval is due, from a pipeline's fields; None if there is none.
 
-    `@nextRunTime` is its start: that is when work runs by `cron`, by `timeseries` at its end.
+    `@nextRunTime` is its start: that is when work runs by `cron`, by `timeseries` at its end, which
+    for days and longer is found by the clock of the schedule's zone.
     """
     if not (text := fields.get("@nextRunTime")):
         return None
@@ -243,7 +245,10 @@ def next_due(fields: Mapping[str, str], at_start: bool) -> Instant | None:
     period = fields.get("@scheduledPeriod")
     if at_start or not period:
         return from_datetime(start)
-    return from_datetime(add_periods(start, parse_period(period), 1))
+    parsed = parse_period(period)
+    if parsed.unit in ("minute", "hour"):
+        zone = UTC_ZONE
+    return from_datetime(to_utc(add_periods(to_wall(start, zone), parsed, 1), zone))
 
 
 def duration(each: InstanceView, now: Instant) -> str:

@@ -51,6 +51,7 @@ class Job(Struct, frozen=True):
     groups: tuple[str, ...]
     endless: tuple[str, ...]
     at_start: bool
+    zone: str
 
 
 def parse_until(
@@ -178,6 +179,7 @@ def prepare(given: Given, no_retry: bool, until: datetime | None) -> Job | None:
         groups=tuple(preparation.worker_groups(resolved)),
         endless=() if until is not None else tuple(preparation.endless(resolved, now)),
         at_start=preparation.due_at_start(resolved),
+        zone=preparation.time_zone(resolved),
     )
 
 
@@ -191,7 +193,7 @@ def run_job(job: Job, server: "Embedded", directory: Path, tasks: int) -> int:
     click.echo(f"Pipeline {job.name} ({pipeline_id}), data and logs in {directory}")
     for schedule in job.endless:
         click.echo(f"{schedule} has no end: Ctrl-C ends this run (or use --until DATE).")
-    follower = Follower(client, pipeline_id, job.at_start)
+    follower = Follower(client, pipeline_id, job.at_start, job.zone)
     interrupted = False
     with runner(job, server, directory, tasks) as runner_ended:
         try:

@@ -133,6 +133,13 @@ def test_work_is_due_at_the_start_only_by_cron(style: dict[str, str], at_start: 
     assert preparation.due_at_start(resolved) is at_start
 
 
+def test_the_zone_is_the_schedules() -> None:
+    _, resolved = read(a_schedule(timeZone="Asia/Tokyo"), an_activity("A"))
+    assert preparation.time_zone(resolved) == "Asia/Tokyo"
+    _, resolved = read(an_activity("A"))
+    assert preparation.time_zone(resolved) == "UTC"
+
+
 def test_a_schedule_in_a_zone_ends_by_its_own_clock() -> None:
     berlin = {"period": "1 day", "timeZone": "Europe/Berlin", "startDateTime": "2024-05-14"}
     for ends, end in (

@@ -126,6 +126,15 @@ def test_the_next_interval_is_due_at_its_start_or_its_end() -> None:
     assert next_due({}, at_start=False) is None
 
 
+def test_the_end_of_a_day_is_by_the_clock_of_its_zone() -> None:
+    """In Berlin 29 March 2026 has 23 hours; 24 hours are 24 hours everywhere."""
+    fields = {"@nextRunTime": "2026-03-28T08:00:00", "@scheduledPeriod": "1 day"}
+    assert next_due(fields, at_start=False, zone="Europe/Berlin") == at("2026-03-29T07:00:00")
+    assert next_due(fields, at_start=False) == at("2026-03-29T08:00:00")
+    hours = {**fields, "@scheduledPeriod": "24 hours"}
+    assert next_due(hours, at_start=False, zone="Europe/Berlin") == at("2026-03-29T08:00:00")
+
+
 def test_the_time_of_an_attempt_begins_at_its_hand_over() -> None:
     attempt = an_object("@A1", at_status="WAITING_FOR_RUNNER", at_actualStartTime=START)
     assert view(an_object("@A", at_status="WAITING_FOR_RUNNER"), attempt).handed_at is None

@@ -2,7 +2,7 @@
 
 -- name: pipelines_with_past
 -- Living pipelines with ended instances of intervals that start before a time, and with later ones
--- of the same component: the last of each stays, so most of the finished ones have nothing to forget.
+-- of the same component: the last of each stays, so most finished ones have nothing to forget.
 SELECT key FROM pipeline
 WHERE key > :after AND version > 0 AND deleted_at IS NULL AND EXISTS (
     SELECT 1 FROM instance
