@@ -110,6 +110,13 @@ def run(house: House, task: dict[str, Any]) -> dict[str, Any]:
     return another.run(task)
 
 
+def elsewhere(house: House, name: str) -> House:
+    """A runner on another host."""
+    another = House(house.directory / name)
+    another.environ = house.environ
+    return another
+
+
 def finish(house: House, task: dict[str, Any]) -> None:
     assert run(house, task)["taskStatus"] == "FINISHED"
 
@@ -388,6 +395,31 @@ def test_hive_copies_what_its_filter_lets_pass(endpoint: str, place: str, house:
     finish(house, copy_task(node, files, **fields))
     assert exported_items(endpoint, place) == [f"k{n:04}" for n in range(10, 30)]
     finish(house, copy_task(files, table_node(source), filterSql="n = 10"))
+
+
+def test_a_retried_copy_of_a_table_goes_on_where_segments_ended(
+    endpoint: str, place: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = next(NAMES), next(NAMES)
+    make_table(endpoint, source, numbered(60), units=5)
+    make_table(endpoint, target)
+    monkeypatch.setattr(Throughput, "spend", lambda _self, _units: None)
+    monkeypatch.setattr(Facts, "item_bytes", 8_192.0)
+    monkeypatch.setattr(dynamodb_work, "WORKERS", 1)
+    # With a place for logs any other runner finds how far it was.
+    log_uri = f"{place}/logs"
+    task = copy_task(table_node(source), table_node(target), pipelineLogUri=log_uri)
+    with monkeypatch.context() as patch:
+        fail_after(patch, 8)
+        assert run(elsewhere(house, "one"), task)["errorId"] == "RunnerError"
+    copied = items_of(endpoint, target)
+    assert 0 < len(copied) < 60
+    first = min(copied)
+    client(endpoint).delete_item(TableName=target, Key={"id": {"S": first}})
+    finish(elsewhere(house, "two"), task)
+    # All is there but what was done before and deleted since.
+    assert set(items_of(endpoint, target)) == {f"k{n:04}" for n in range(60)} - {first}
+    assert not any("progress" in name for name in names_of(endpoint, place))
 
 
 def test_a_data_format_with_columns_narrows_the_items(

@@ -92,6 +92,8 @@ def read_item(line: bytes) -> Item:
             found = dict(map(_read_pair, text.split(_STX)))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedItem(f"it is no JSON: {error}") from error
+    except RecursionError as error:
+        raise MalformedItem("it is nested too deeply") from error
     if not found:
         raise MalformedItem("it has no attributes")
     return {name: _typed(value, name, depth=0) for name, value in found.items()}

@@ -17,6 +17,8 @@ import psycopg
 import pytest
 
 from penstock.runner.stop import CANCELED
+from tests.support.dynamodb import make_table
+from tests.support.object_store import object_store
 from tests.support.waiting import eventually
 from tests.unit.runner.copying.conftest import Shop, run
 from tests.unit.runner.scripted import House, make_task
@@ -217,6 +219,21 @@ def test_a_table_into_another_one_of_the_database(table: Shop, tmp_path: Path) -
     table.run("INSERT INTO more VALUES (2, 'more'), (3, 'more')")
     finish(tmp_path, load_task(table, node(tableName="more"), "KEEP_EXISTING"))
     assert rows(table) == [*OLD, (3, "more")]
+
+
+def test_a_dynamodb_table_into_a_table(table: Shop, tmp_path: Path) -> None:
+    items = [
+        {"ID": {"S": "3"}, "id": {"S": "3"}, "Name": {"S": "a,b"}, "more": {"S": "left out"}},
+        {"id": {"S": "4"}, "name": {"SS": ["no scalar"]}},
+    ]
+    with object_store() as endpoint:
+        make_table(endpoint, "People", items)
+        house = House(tmp_path)
+        house.environ["AWS_ENDPOINT_URL"] = endpoint
+        source = {"type": "DynamoDBDataNode", "tableName": "People"}
+        status = house.run(load_task(table, source, "KEEP_EXISTING"))
+    assert status["taskStatus"] == "FINISHED", status
+    assert rows(table) == [*OLD, (3, "a,b"), (4, None)]
 
 
 def test_no_password_gets_into_a_log(table: Shop, tmp_path: Path) -> None:
