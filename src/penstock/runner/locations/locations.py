@@ -83,7 +83,7 @@ class Locations:
         """A binary file to write to, as a context manager: all or nothing.
 
         The place appears, or is replaced, when the block ends; if it raises, what was there stays
-        and parts already sent are removed. Bounded memory; up to 150 GB to a remote store.
+        and parts already sent are removed. Bounded memory; up to 100 GB to a remote store.
         """
         location = parse_uri(uri)
         return self._store(location).open_write(location, tick, encrypt)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
@@ -28,8 +29,8 @@ _PARTS_OF_AN_UPLOAD = 9_000
 """S3 takes 10,000 parts of at least 5 MiB; a file of known size is cut so that it fits."""
 
 _LEAST_PART_BYTES = 5 * 1024 * 1024
-_STREAM_PART_BYTES = 16 * 1024 * 1024
-"""Part of an upload whose size is not known: 10,000 of them are 160 GB."""
+_STREAM_PART_BYTES = 10 * 1024 * 1024
+"""Part of an upload whose size is not known: 10,000 of them are 100 GB."""
 
 
 class Opener(Protocol):
@@ -104,7 +105,7 @@ class RemoteStore:
         costs one request. All ranges must be of the same version of the object.
         """
         with store_errors(source):
-            first, meta = self._traffic.call(self._first(source), tick)
+            first, meta = self._traffic.call(partial(self._first, source), tick)
         size: int = meta["size"]
         if first:
             tick(len(first))
@@ -112,16 +113,14 @@ class RemoteStore:
         if len(first) < size:
             yield from self._ranges(source, meta, len(first), tick)
 
-    async def _first(self, source: Location) -> tuple[bytes, Any]:
+    def _first(self, source: Location) -> tuple[bytes, Any]:
         """The object's first piece, and what the store says about the object."""
         import obstore
 
-        answer = await obstore.get_async(self._store, source.path)
+        answer = obstore.get(self._store, source.path)
         if answer.meta["size"] <= CHUNK_BYTES:
-            return bytes(await answer.bytes_async()), answer.meta
-        async for chunk in answer.stream(min_chunk_size=CHUNK_BYTES):
-            return bytes(chunk), answer.meta
-        return b"", answer.meta
+            return bytes(answer.bytes()), answer.meta
+        return bytes(next(iter(answer.stream(min_chunk_size=CHUNK_BYTES)))), answer.meta
 
     def _ranges(self, source: Location, meta: Any, start: int, tick: Tick) -> Iterator[bytes]:
         """The rest of a large object, in order, fetched ahead."""
@@ -133,7 +132,7 @@ class RemoteStore:
             while True:
                 while len(ahead) <= extra and (at := next(starts, None)) is not None:
                     end = min(at + CHUNK_BYTES, size)
-                    ahead.append(self._traffic.submit(self._range(source, meta, at, end)))
+                    ahead.append(self._traffic.submit(partial(self._range, source, meta, at, end)))
                 if not ahead:
                     return
                 with store_errors(source):
@@ -141,18 +140,16 @@ class RemoteStore:
                 tick(len(chunk))
                 yield chunk
         finally:
-            for future in ahead:
-                future.cancel()
             self._traffic.give_back(extra)
 
-    async def _range(self, source: Location, meta: Any, start: int, end: int) -> bytes:
+    def _range(self, source: Location, meta: Any, start: int, end: int) -> bytes:
         import obstore
 
         options: Any = {"range": (start, end)}
         if meta.get("e_tag"):
             options["if_match"] = meta["e_tag"]
-        answer = await obstore.get_async(self._store, source.path, options=options)
-        chunk = bytes(await answer.bytes_async())
+        answer = obstore.get(self._store, source.path, options=options)
+        chunk = bytes(answer.bytes())
         if len(chunk) != end - start:
             raise LocationError(f"{uri_of(source)} was cut short at byte {start + len(chunk):,}")
         return chunk
@@ -208,9 +205,11 @@ class RemoteStore:
             if self._server_side_copy is None:
                 return False
             return self._server_side_copy(source, target, size, tick, encrypt)
+        import obstore
+
         store = self._store_for(encrypt)
         with store_errors(target):
-            self._traffic.call(_copy(store, source.path, target.path), tick)
+            self._traffic.call(partial(obstore.copy, store, source.path, target.path), tick)
         tick(size)
         return True
 
@@ -230,9 +229,3 @@ class RemoteStore:
         if self._encrypting is None:
             self._encrypting = self._open_store(True)
         return self._encrypting
-
-
-async def _copy(store: ObjectStore, source: str, target: str) -> None:
-    import obstore
-
-    await obstore.copy_async(store, source, target)

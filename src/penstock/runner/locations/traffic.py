@@ -1,21 +1,22 @@
-"""Waiting for stores: one event loop for all transfers of a runner, in a thread of its own.
+"""Waiting for stores, so that the wait can be given up; and how much is under way at once.
 
-obstore's blocking calls cannot be broken off, and its own retries may go on for minutes. Its
-asynchronous ones can: so they run on this loop, while the thread that wants the result looks every
-half second whether it shall stop.
+obstore's calls cannot be broken off, and its own retries may go on for a minute. So each runs in a
+thread of its own, while the one that wants the result looks every half second whether it shall
+stop, and if so leaves the call to its fate. (obstore has asynchronous calls too, which can be
+broken off. But their ends are told by threads that Python does not know, and one that speaks up
+while the interpreter ends aborts the process.)
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from penstock.runner.locations.protocol import Tick
 
-_LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.5
 
 EXTRA_PARTS = 8
 """Parts of large files in flight in a whole runner, beyond one for each file."""
@@ -24,38 +25,42 @@ Result = TypeVar("Result")
 
 
 class Traffic:
-    """Runs coroutines for threads, and bounds what all transfers together hold in memory.
+    """Makes calls of stores, and bounds what all transfers together hold in memory.
 
     Each file may have one part in flight; more only as the common allowance has room. So a single
     large file is quick, and many at once need no more memory than the allowance and one part each.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._allowance = threading.BoundedSemaphore(EXTRA_PARTS)
 
-    def submit(self, work: Coroutine[Any, Any, Result]) -> Future[Result]:
-        """Begin some work on the loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Begin some work in a thread of its own.
+
+        Not of a pool: what was left to its fate must not hold up others, nor the process's end.
+        """
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
+                future.set_exception(error)
+
+        threading.Thread(target=run, name="store", daemon=True).start()
+        return future
 
     def wait(self, future: Future[Result], tick: Tick) -> Result:
-        """The outcome of some work; `tick` is called with 0 meanwhile, and what it raises cancels
-        the work.
-        """
-        try:
-            while True:
-                try:
-                    return future.result(_LOOK_SECONDS)
-                except TimeoutError:
-                    if future.done():
-                        raise
-                tick(0)
-        except BaseException:
-            future.cancel()
-            raise
+        """The outcome of some work; `tick` is called with 0 meanwhile, and may raise."""
+        while True:
+            try:
+                return future.result(LOOK_SECONDS)
+            except TimeoutError:
+                if future.done():
+                    raise
+            tick(0)
 
-    def call(self, work: Coroutine[Any, Any, Result], tick: Tick) -> Result:
+    def call(self, work: Callable[[], Result], tick: Tick) -> Result:
         """Do some work and wait for it."""
         return self.wait(self.submit(work), tick)
 
@@ -70,10 +75,3 @@ class Traffic:
         """Give back what was taken."""
         if count:
             self._allowance.release(count)
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="traffic", daemon=True).start()
-            return self._loop

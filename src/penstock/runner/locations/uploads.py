@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import AsyncIterator
+import queue
+import time
+from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.runner.locations.protocol import Tick, no_tick
 from penstock.runner.locations.store_errors import store_errors
-from penstock.runner.locations.traffic import Traffic
+from penstock.runner.locations.traffic import LOOK_SECONDS, Traffic
 from penstock.runner.locations.uris import Location
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-_EXTRA_PARTS = 3
+_EXTRA_PARTS = 2
 _ABORT_SECONDS = 15.0
 """How long the removal of parts already sent may take; after that the bucket's own rule for
 incomplete uploads has to."""
@@ -43,8 +45,7 @@ class Upload(io.RawIOBase):
         self._tick = tick
         self._part_bytes = part_bytes
         self._buffer = bytearray()
-        self._queue: asyncio.Queue[bytes | _Aborted | None] = asyncio.Queue(maxsize=1)
-        self._ended = asyncio.Event()
+        self._queue: queue.Queue[bytes | _Aborted | None] = queue.Queue(maxsize=1)
         self._sending: Future[None] | None = None
         self._extra = 0
 
@@ -57,7 +58,8 @@ class Upload(io.RawIOBase):
         count = memoryview(data).nbytes
         self._buffer += data
         if len(self._buffer) >= self._part_bytes:
-            part, self._buffer = bytes(self._buffer), bytearray()
+            part = bytes(self._buffer)
+            self._buffer.clear()
             self._push(part)
         self._tick(count)
         return count
@@ -69,7 +71,7 @@ class Upload(io.RawIOBase):
         """Send the rest; the object is there when this returns."""
         with store_errors(self._target):
             if self._sending is None:
-                self._traffic.call(self._put(bytes(self._buffer)), self._tick)
+                self._traffic.call(partial(self._put, bytes(self._buffer)), self._tick)
                 return
             if self._buffer:
                 self._push(bytes(self._buffer))
@@ -82,51 +84,51 @@ class Upload(io.RawIOBase):
         sending = self._sending
         if sending is None:
             return
+        until = time.monotonic() + _ABORT_SECONDS
         try:
-            self._traffic.submit(self._feed(_Aborted()))
-            sending.exception(_ABORT_SECONDS)
-        except BaseException:  # noqa: BLE001 - whatever it is, another error is under way
-            sending.cancel()
+            while not sending.done() and time.monotonic() < until:
+                if self._feed(_Aborted()):
+                    sending.exception(until - time.monotonic())
+        except Exception:  # noqa: BLE001, S110 - whatever it is, another error is under way
+            pass
         self._give_back()
 
     def _push(self, part: bytes | None) -> None:
         with store_errors(self._target):
             if self._sending is None:
                 self._extra = self._traffic.take(_EXTRA_PARTS)
-                self._sending = self._traffic.submit(self._send())
-            fed = self._traffic.call(self._feed(part), self._tick)
-            if not fed:
-                self._traffic.wait(self._sending, no_tick)
+                self._sending = self._traffic.submit(self._send)
+            while not self._feed(part):
+                self._tick(0)
+                if self._sending.done():
+                    self._traffic.wait(self._sending, no_tick)
 
-    async def _feed(self, part: bytes | _Aborted | None) -> bool:
-        """Hand a part over when there is room; False if the upload has ended meanwhile."""
-        put = asyncio.ensure_future(self._queue.put(part))
-        ended = asyncio.ensure_future(self._ended.wait())
-        await asyncio.wait({put, ended}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        return put.done() or not put.cancel()
-
-    async def _send(self) -> None:
-        import obstore
-
+    def _feed(self, part: bytes | _Aborted | None) -> bool:
+        """Hand a part over; False if there was no room for it."""
         try:
-            await obstore.put_async(
-                self._store,
-                self._target.path,
-                self._parts(),
-                chunk_size=self._part_bytes,
-                max_concurrency=1 + self._extra,
-            )
-        finally:
-            self._ended.set()
+            self._queue.put(part, timeout=LOOK_SECONDS)
+        except queue.Full:
+            return False
+        return True
 
-    async def _put(self, content: bytes) -> None:
+    def _send(self) -> None:
         import obstore
 
-        await obstore.put_async(self._store, self._target.path, content, use_multipart=False)
+        obstore.put(
+            self._store,
+            self._target.path,
+            self._parts(),
+            chunk_size=self._part_bytes,
+            max_concurrency=1 + self._extra,
+        )
 
-    async def _parts(self) -> AsyncIterator[Any]:
-        while (part := await self._queue.get()) is not None:
+    def _put(self, content: bytes) -> None:
+        import obstore
+
+        obstore.put(self._store, self._target.path, content, use_multipart=False)
+
+    def _parts(self) -> Iterator[bytes]:
+        while (part := self._queue.get()) is not None:
             if isinstance(part, _Aborted):
                 raise part
             yield part
