@@ -314,13 +314,15 @@ def _room(pipeline: _Pipeline) -> Iterator[str]:
     if pipeline.plan.on_demand:
         return
     for component in pipeline.plan.components.values():
-        active = sum(
-            1
+        active = [
+            each
             for each in pipeline.instances
             if each.component == component.id and each.status not in ENDED and not each.rerun
-        )
-        if component.category == "activity" and active > component.max_active:
-            yield f"{component.id} has {active} active instances, allowed {component.max_active}"
+        ]
+        # An edit may have lowered it: what there was room for before stays.
+        allowed = max((pipeline.component_of(each).max_active for each in active), default=0)
+        if component.category == "activity" and len(active) > allowed:
+            yield f"{component.id} has {len(active)} active instances, allowed {allowed}"
 
 
 def _state(pipeline: _Pipeline) -> Iterator[str]:
