@@ -7,6 +7,7 @@ from or to its client: there rows are fetched by a cursor, and inserted.
 
 from __future__ import annotations
 
+import io
 import re
 import select
 from collections.abc import Iterable, Iterator, Sequence
@@ -193,26 +194,24 @@ class PostgresConnection(DbapiConnection):
 
     def _messages(self) -> Iterator[bytes]:
         """What the server sends, some hundred kilobytes at a time."""
-        pgconn = self._raw.pgconn
-        take = pgconn.get_copy_data
-        held: list[Any] = []
-        size = 0
+        take, broken = self._raw.pgconn.get_copy_data, self._psycopg.Error
+        held, size = io.BytesIO(), 0
         while True:
             try:
                 count, data = take(1)
-            except self._psycopg.Error as error:
+            except broken as error:
                 raise self._fault(error) from error
             if count > 0:
-                held.append(data)
+                held.write(data)
                 size += count
                 if size < BLOCK_BYTES:
                     continue
             elif count == 0:
                 self._wait()
                 continue
-            if held:
-                yield b"".join(held)
-                held, size = [], 0
+            if size:
+                yield held.getvalue()
+                held, size = io.BytesIO(), 0
             if count < 0:
                 return
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from penstock.runner.errors import TaskFailed
-from penstock.runner.records.blocks import MIXED, PLAIN, Block, grammar
+from penstock.runner.records.blocks import PLAIN, Block, grammar
 from penstock.runner.records.formats import Format
 from penstock.runner.records.malformed import malformed
 
@@ -263,17 +263,31 @@ def _refuse(form: Format) -> Callable[[str], str]:
 
 
 def convert(block: Block, form: Format, width: int | None) -> bytes:
-    """The records of a block in another delimited format."""
+    """The records of a block in another delimited format, each of `width` values.
+
+    What a database wrote is taken for well-formed.
+    """
+    if not block.file and (content := _adopt(block, form)) is not None:
+        return content
     if block.care == PLAIN:
-        content = _exchange(block, form, width)
+        content = _exchange(block, form, width if block.file else None)
         if content is not None:
             return content
-    elif block.care != MIXED and block.format.quoted and form.quoted and not block.format.escape:
-        # What the database wrote: only the escape character means nothing there.
-        escape = form.escape.encode()
-        if escape and width is None and block.format.separator == form.separator:
-            return block.content.replace(escape, escape * 2)
     return write_rows(read_rows(block, width), form)
+
+
+def _adopt(block: Block, form: Format) -> bytes | None:
+    """The block as it is, where the formats differ in no more than that one has an escape."""
+    source = block.format
+    alike = (source.separator, source.record_separator, source.quoted, source.null)
+    if alike != (form.separator, form.record_separator, form.quoted, form.null):
+        return None
+    if source.escape == form.escape:
+        return block.content
+    if source.escape:
+        return None
+    escape = form.escape.encode()
+    return block.content.replace(escape, escape * 2)
 
 
 def _exchange(block: Block, form: Format, width: int | None) -> bytes | None:
