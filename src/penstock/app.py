@@ -79,6 +79,7 @@ class App:
         """The key made at the first start, the only time that its secret is at hand."""
         self._identity = identity
         self._console_key = cipher.derive("console sessions")
+        self._installation = cipher.derive("installation").hex()[:16]
         self.context = make_context(settings, clock, store, cipher, randomness)
 
     @classmethod
@@ -142,9 +143,9 @@ class App:
     ) -> None:
         """Serve on a socket until a signal comes, or `stopping` is set."""
         keys = RunnerKeys(self.directory)
-        equipment = Equipment(self.settings, endpoint(listener), keys)
+        equipment = Equipment(self.settings, endpoint(listener), keys, self._installation)
         able = evaluators(self.settings, os.environ)
-        service = PenstockService(self.context, able, equipment.providers)
+        service = PenstockService(self.context, able, equipment.providers, equipment.traceable)
         application = Application(
             service,
             self.directory.find,

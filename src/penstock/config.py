@@ -49,7 +49,8 @@ class Settings(Struct, frozen=True):
     """All a server can be told; times in milliseconds, sizes in bytes.
 
     `attached`: runners that this host makes for resources end with the server. `public_url` is
-    where machines elsewhere reach it. `webhook_hosts` may be called by alarms wherever they are.
+    where machines elsewhere reach it, `runner_package` what pip installs on them (None: what runs
+    here). `webhook_hosts` may be called by alarms wherever they are.
     """
 
     data_dir: Path = Path(".penstock")
@@ -73,13 +74,15 @@ class Settings(Struct, frozen=True):
     provider: ProviderName = "local"
     attached: bool = False
     public_url: str | None = None
+    runner_package: str | None = None
     webhook_hosts: frozenset[str] = frozenset()
     runner_tasks: int = 4
 
 
 LIMITS_PREFIX = "limits."
 _WITH_OPTIONS = frozenset(
-    "data_dir database key_file host port limits provider attached public_url webhook_hosts".split()
+    "data_dir database key_file host port limits provider attached public_url runner_package"
+    " webhook_hosts".split()
 )
 """Fields that `penstock serve` has an option of its own for, or no way to set, or groups."""
 

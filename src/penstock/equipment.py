@@ -1,13 +1,19 @@
 """What the server does beyond keeping order: who makes resources, who checks, who sends alarms."""
 
 import importlib.util
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
 
+from penstock import __version__
 from penstock.config import ProviderName, Settings
 from penstock.engine.plan import RESOURCE_TYPES, SYSTEM_TYPES
 from penstock.model.definition import PipelineObject
+from penstock.resources.aws.account import Setup
+from penstock.resources.aws.ec2 import Ec2Provider
+from penstock.resources.aws.emr import EmrProvider
 from penstock.resources.here import LocalProvider
-from penstock.resources.provider import Keys, Provider
+from penstock.resources.provider import Keys, Provider, Traceable
 from penstock.runner.actions.alarm import Means, send_alarm
 from penstock.runner.actions.mail import parse_mail_server
 from penstock.runner.actions.webhook import Webhooks
@@ -20,6 +26,8 @@ from penstock.service.system import Evaluator, Verdict
 SMTP_VARIABLE = "PENSTOCK_SMTP_URL"
 WEBHOOK_SECRET_VARIABLE = "PENSTOCK_WEBHOOK_SECRET"  # noqa: S105 - the variable's name, no secret
 ALARM = "SnsAlarm"
+DEFAULT_PACKAGE = f"penstock[all]=={__version__}"
+"""What pip installs on machines elsewhere: the runner of the server's own version."""
 
 RESOURCES = "resources"
 """The directory of what `local` makes, in the data directory."""
@@ -85,10 +93,14 @@ def _aws(environ: Mapping[str, str]) -> Aws:
 
 
 class Equipment:
-    """The providers of a server at an address; `close` ends what must not outlive it."""
+    """The providers of a server at an address; `close` ends what must not outlive it.
 
-    def __init__(self, settings: Settings, url: str, keys: Keys) -> None:
+    `installation` names the database that all servers of it share, on what is made elsewhere.
+    """
+
+    def __init__(self, settings: Settings, url: str, keys: Keys, installation: str) -> None:
         self.providers: Mapping[str, Provider] = {}
+        self.traceable: Sequence[Traceable] = ()
         self._local: LocalProvider | None = None
         if settings.provider == "local":
             self._local = LocalProvider(
@@ -99,11 +111,38 @@ class Equipment:
                 settings.runner_tasks,
             )
             self.providers = dict.fromkeys(RESOURCE_TYPES, self._local)
+            self.traceable = (self._local,)
+        elif settings.provider == "aws":
+            setup = Setup(
+                installation,
+                settings.public_url or url,
+                settings.runner_package or DEFAULT_PACKAGE,
+                settings.runner_tasks,
+            )
+            clients = _aws(os.environ).client
+            machines = Ec2Provider(clients, keys, setup)
+            clusters = EmrProvider(clients, keys, setup)
+            self.providers = {"Ec2Resource": machines, "EmrCluster": clusters}
+            self.traceable = (machines, clusters)
 
     def close(self) -> None:
         """End the runners that are attached to this process."""
         if self._local is not None:
             self._local.close()
+
+
+def check_provider(settings: Settings) -> None:
+    """Raises ValueError if the provider lacks something, with what to do about it."""
+    if settings.provider != "aws":
+        return
+    if not importlib.util.find_spec("botocore"):
+        raise ValueError("--provider aws needs boto3; run: pip install 'penstock[aws]'")
+    url = settings.public_url or ""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9./_-]*)?", url):
+        raise ValueError(
+            "--provider aws needs --public-url: where machines in AWS reach this server, such as"
+            " https://penstock.example.org"
+        )
 
 
 def local_url(url: str) -> str:

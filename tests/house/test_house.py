@@ -61,7 +61,7 @@ THIRD_PARTY: dict[str, frozenset[str]] = {
     "wire": frozenset({"msgspec", "structlog", "uvicorn", "uvloop", "httptools"}),
     "console": frozenset({"jinja2", "markupsafe", "msgspec", "structlog"}),
     "runner": frozenset({"msgspec", "structlog", "obstore", "botocore"}),
-    "resources": frozenset({"msgspec", "structlog"}),
+    "resources": frozenset({"msgspec", "structlog", "botocore"}),
     "simulation": frozenset({"msgspec", "structlog"}),
     "config": frozenset({"msgspec"}),
     "clock": frozenset(),

@@ -49,14 +49,18 @@ PROVIDERS = ("local", "aws", "none")
 @click.option(
     "--provider",
     type=click.Choice(PROVIDERS),
-    default="local",
-    show_default=True,
-    help="Where Ec2Resource and EmrCluster are made: as runners on this host, in AWS, or not.",
+    help="Where Ec2Resource and EmrCluster are made: as runners on this host, in AWS, or not"
+    " (default: local; with PostgreSQL none).",
 )
 @click.option(
     "--public-url",
     metavar="URL",
     help="Where machines elsewhere reach this server; --provider aws needs it.",
+)
+@click.option(
+    "--runner-package",
+    metavar="REQUIREMENT",
+    help="What pip installs on machines elsewhere (else this version of penstock).",
 )
 @click.option(
     "--webhook-host",
@@ -90,8 +94,9 @@ def command(
     port: int,
     profile: str,
     allow_backfill: bool,
-    provider: "ProviderName",
+    provider: "ProviderName | None",
     public_url: str | None,
+    runner_package: str | None,
     webhook_hosts: tuple[str, ...],
     retention: int | None,
     changes: tuple[tuple[str, str], ...],
@@ -105,7 +110,7 @@ def command(
     """
     from penstock.app import App
     from penstock.config import Settings, with_profile, with_setting
-    from penstock.equipment import alarm_means
+    from penstock.equipment import alarm_means, check_provider
     from penstock.log import configure_log
     from penstock.wire.serve import listen
 
@@ -117,8 +122,10 @@ def command(
         port=port,
         allow_backfill=allow_backfill,
         retention_ms=retention,
-        provider=provider,
+        # Several servers share a database, and none sees what runs on another's host.
+        provider=provider or ("none" if database_url or database_url_file else "local"),
         public_url=public_url,
+        runner_package=runner_package,
         webhook_hosts=frozenset(webhook_hosts),
     )
     settings = with_profile(given, profile)
@@ -128,6 +135,7 @@ def command(
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--set") from None
     try:
+        check_provider(settings)
         alarm_means(settings, os.environ)
     except ValueError as error:
         raise click.ClickException(str(error)) from None

@@ -2,18 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from penstock.model.api import PollForTaskAnswer, PollForTaskRequest, Request
 from penstock.model.caller import Caller
-from penstock.resources.provider import Provider
+from penstock.resources.provider import Provider, Traceable
 from penstock.service.context import Context
 from penstock.service.listening import keep_listening
 from penstock.service.log_keeping import keep_logs_bounded
 from penstock.service.operations import OPERATIONS
 from penstock.service.operations.tasks import poll_for_task, take_back
+from penstock.service.orphans import keep_no_orphans
 from penstock.service.steward import Steward
 from penstock.service.sweeping import keep_retention
 from penstock.service.system import Evaluator, SystemRunner
@@ -28,7 +29,7 @@ class PenstockService:
     """Implements `service.api.Service`; `start` and `stop` belong to the server's life.
 
     `evaluators` do what the server does itself, by the type of the object; `providers` make what
-    it is run on, by the type of the resource.
+    it is run on, by the type of the resource; `traceable` find again what was made.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class PenstockService:
         context: Context,
         evaluators: Mapping[str, Evaluator] | None = None,
         providers: Mapping[str, Provider] | None = None,
+        traceable: Sequence[Traceable] = (),
     ) -> None:
         self._context = context
         self._system = SystemRunner(context, evaluators or {})
         self._steward = Steward(context, providers or {})
+        self._traceable = traceable
         self._tasks: list[asyncio.Task[None]] = []
         self._serving: list[asyncio.Task[None]] = []
 
@@ -64,6 +67,7 @@ class PenstockService:
         self._serving = [
             asyncio.create_task(self._system.run(), name="system"),
             asyncio.create_task(self._steward.run(), name="steward"),
+            asyncio.create_task(keep_no_orphans(context, self._traceable), name="orphans"),
         ]
 
     async def stop(self) -> None:

@@ -111,8 +111,9 @@ def job_of(unit: Unit, key: TaskKey, task: TaskObject) -> Job | None:
         type=component.type,
         fields=fields,
         objects=task.objects,
-        spot=fields.string("spotBidPrice") is not None and not on_demand,
+        spot=not on_demand and any(each.key.endswith("BidPrice") for each in fields.fields),
         deadline=deadline_of(component, machine),
+        tags={tag.key: tag.value for tag in pipeline.tags},
     )
     return Job(order, machine)
 
