@@ -26,7 +26,7 @@ from tests.simulation.scenes import (
 
 @pytest.mark.parametrize("name", ["@actualEndTime", "@healthStatus"])
 def test_what_is_not_known_yet_is_the_empty_text(world, name):
-    """States: a field of a run that is not set yet evaluates to the empty text, and fails nothing."""
+    """States: a field of a run that is not set yet evaluates to the empty text."""
     world.begin(on_demand(activity("A", command=f"[#{{{name}}}]")))
     task = Hand(world).take()
     assert task.objects[task.attempt_id].string("command") == "[]"
