@@ -56,15 +56,15 @@ class Grammar(Struct, frozen=True):
 def grammar(form: Format) -> Grammar:
     """The regular expressions of a delimited format.
 
-    Each alternative begins with a character that no other begins with, so that a long record that
-    does not match is given up in linear time.
+    Each alternative begins with a character that no other begins with, and runs of characters are
+    never given back, so that a long record that does not match is given up in linear time.
     """
     separator, end = form.separator.encode(), form.record_separator.encode()
     escape = re.escape(form.escape.encode())
     first = re.escape(separator[:1]) + re.escape(end[:1])
     ordinary = b"[^" + first + escape + b"]"
     others = _not_yet(separator) + _not_yet(end)
-    bare = ordinary + b"*"
+    bare = ordinary + b"*+"
     if escape:
         others += escape + b"."
         unquoted = bare + b"(?:(?:" + others.rstrip(b"|") + b")" + bare + b")*"
@@ -74,10 +74,10 @@ def grammar(form: Format) -> Grammar:
     special = [form.escape.encode(), b'"' if form.quoted else b"", b"\r" if end == b"\n" else b""]
     tail = b"\r?\n" if end == b"\n" else re.escape(end)
     if form.quoted:
-        inner = b'[^"' + escape + b"]*"
+        inner = b'[^"' + escape + b"]*+"
         skip = b'""|' + escape + b"." if escape else b'""'
         marked = b'"' + inner + b"(?:(?:" + skip + b")" + inner + b')*"'
-        strict = marked + b'|(?!")[^' + first + escape + b'"]*'
+        strict = marked + b'|(?!")[^' + first + escape + b'"]*+'
         field = marked + b'|(?!")' + unquoted
     listed = re.escape(separator)
     return Grammar(
