@@ -24,7 +24,7 @@ from penstock.runner.connectors.dynamodb import DynamoTable, Facts, Page, Throug
 from penstock.runner.records.dynamodb_export import write_item, write_manifest
 from penstock.runner.stop import CANCELED
 from tests.support.dynamodb import client, items_of, make_table, numbered
-from tests.support.object_store import get_objects, object_store, put_object
+from tests.support.object_store import object_store
 from tests.support.waiting import eventually
 from tests.unit.runner.scripted import House, make_task
 
@@ -48,7 +48,7 @@ EVERYTHING: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with object_store() as url:
-        put_object(url, "bucket", None)
+        client(url, "s3").create_bucket(Bucket="bucket")
         yield url
 
 
@@ -82,9 +82,9 @@ def import_task(place: str, table: str, **fields: Any) -> Any:
 
 
 def files_of(endpoint: str, place: str) -> dict[str, bytes]:
-    prefix = place.removeprefix("s3://bucket/") + "/"
-    found = get_objects(endpoint, "bucket", prefix)
-    return {name.removeprefix(prefix): content for name, content in found.items()}
+    s3 = client(endpoint, "s3")
+    found = [(key, s3.get_object(Bucket="bucket", Key=key)) for key in names_of(endpoint, place)]
+    return {key.split("/", 1)[1]: answer["Body"].read() for key, answer in found}
 
 
 def names_of(endpoint: str, place: str) -> list[str]:
@@ -137,7 +137,7 @@ def test_an_export_takes_the_place_of_an_earlier_one(
     table = next(NAMES)
     make_table(endpoint, table, numbered(10))
     finish(house, export_task(place, table))
-    put_object(endpoint, "bucket", f"{place.removeprefix('s3://bucket/')}/mine.txt", b"stays")
+    put_export(endpoint, place, **{"mine.txt": b"stays"})
     finish(house, export_task(place, table))
     assert files_of(endpoint, place).pop("mine.txt") == b"stays"
     urls = json.loads(files_of(endpoint, place)["manifest"])["entries"]
@@ -273,7 +273,8 @@ def test_an_export_whose_runner_is_killed_is_finished_by_another(
 
 def put_export(endpoint: str, place: str, **files: bytes) -> None:
     for name, content in files.items():
-        put_object(endpoint, "bucket", f"{place.removeprefix('s3://bucket/')}/{name}", content)
+        key = f"{place.removeprefix('s3://bucket/')}/{name}"
+        client(endpoint, "s3").put_object(Bucket="bucket", Key=key, Body=content)
 
 
 def lines(items: list[dict[str, Any]]) -> bytes:
