@@ -109,6 +109,7 @@ async def thing(context: Context, caller: Caller, request: Request, parts: tuple
     data = {
         "pipeline": found.pipeline,
         "instance": found.instance,
+        "explanation": found.explanation,
         "attempts": [(each, _reported(each.fields)) for each in reversed(found.attempts)],
         "waiting_on": found.waiting_on,
         "history": found.history[::-1],

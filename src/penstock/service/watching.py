@@ -24,6 +24,7 @@ from penstock.model.times import Instant
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
 from penstock.service.masking import Masker, mask_definition, masker_of
+from penstock.service.explaining import explainer
 from penstock.service.operations.objects import current_plan
 from penstock.service.showing import show_component, show_instance, waiting_on
 from penstock.store.protocol import Reader, Selection, Task
@@ -123,6 +124,7 @@ class Story(Struct, frozen=True):
 
 
 class Portrait(Struct, frozen=True):
+    explanation: str | None
     """A component: its fields, where it stands, its latest instances (latest first)."""
 
     pipeline: Pipeline
@@ -293,6 +295,10 @@ def _masked_instance(instance: Instance, masker: Masker) -> Instance:
     )
 
 
+def _masker_of(plan: Plan) -> Masker:
+    return masker_of(plan.resolved)
+
+
 def _masked_attempt(attempt: Attempt, masker: Masker) -> Attempt:
     fields = attempt.fields
     if attempt.worker_group == RESOURCE_GROUP:
@@ -330,6 +336,7 @@ async def story(context: Context, caller: Caller, pipeline_id: str, object_id: s
             history=[
                 replace(event, detail=masker.text(event.detail)) for event in history[-MOST_SHOWN:]
             ],
+            explanation=explainer(context, store, pipeline, _masker_of).explain(task),
             fields=list(shown.fields),
         )
 

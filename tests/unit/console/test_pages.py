@@ -109,6 +109,8 @@ def test_an_instance_tells_its_story(scene: Scene) -> None:
     assert attempt.status == 200
     after = words_of(scene.visit(f"/pipelines/{key}/objects/@After_2024-05-14T10:00:00").text)
     assert f"Waits on {name}" in after
+    assert f"Waits for {name}, which failed" in after
+    assert f"set RERUN on {name}, or MARK_FINISHED" in after
     assert "No attempts yet" in after
 
 
