@@ -1,5 +1,6 @@
 """What every store must do for logs; written against `penstock.store.protocol` alone."""
 
+from penstock.model.api import LogStream
 from penstock.model.runtime import LogPiece
 from penstock.store.protocol import Transaction
 from tests.contract.rows import attempt, instance, pipeline
@@ -8,13 +9,13 @@ from tests.contract.rows import attempt, instance, pipeline
 def piece(
     position: int = 0,
     size: int = 10,
-    stream: str = "stdout",
+    stream: LogStream = "stdout",
     instance: int = 1,
     attempt: int = 1,
     final: bool = False,
 ) -> LogPiece:
     content = b"\0z" + str(position).encode()
-    return LogPiece(0, instance, attempt, stream, position, size, final, 5, 100, content)  # type: ignore[arg-type]
+    return LogPiece(0, instance, attempt, stream, position, size, final, 5, 100, content)
 
 
 def positions(unit: Transaction, number: int | None = None, stream: str | None = None) -> list[int]:

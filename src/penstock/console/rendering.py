@@ -71,6 +71,7 @@ def _environment() -> "Environment":
         pipeline_path=words.pipeline_path,
         span=words.span,
         status_class=words.status_class,
+        stream_name=words.stream_name,
         status_words=words.status_words,
     )
     environment.globals.update(

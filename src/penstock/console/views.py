@@ -114,6 +114,7 @@ async def thing(context: Context, caller: Caller, request: Request, parts: tuple
         "waiting_on": found.waiting_on,
         "history": found.history[::-1],
         "fields": found.fields,
+        "log_ends": found.log_ends,
         "log_location": next(
             (f.string_value for f in found.fields if f.key == "@logLocation"), None
         ),

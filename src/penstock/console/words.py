@@ -24,6 +24,9 @@ STATUS_WORDS = {
 }
 """States of instances and attempts."""
 
+STREAM_NAMES = {"activity": "Activity.log", "stdout": "StdOutput", "stderr": "StdError"}
+"""What the runner's files of an attempt's streams are called."""
+
 NOTHING = "\N{EN DASH}"
 
 _UNITS = (
@@ -36,6 +39,11 @@ _UNITS = (
 def status_words(status: str) -> str:
     """A state as people read it; what is unknown is only put in lower case."""
     return STATUS_WORDS.get(status, status.replace("_", " ").lower())
+
+
+def stream_name(stream: str) -> str:
+    """A stream as people know it: by its file's name."""
+    return STREAM_NAMES.get(stream, stream)
 
 
 def status_class(status: str) -> str:

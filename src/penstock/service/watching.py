@@ -13,6 +13,7 @@ from penstock.engine.intervals import Schedule
 from penstock.engine.plan import RESOURCE_GROUP, Plan
 from penstock.language.forms import to_cli
 from penstock.language.zones import UTC_ZONE
+from penstock.model.api import LogStream
 from penstock.model.caller import Caller
 from penstock.model.compute import machine_of
 from penstock.model.definition import Field
@@ -23,8 +24,9 @@ from penstock.model.status import UNDER_WAY
 from penstock.model.times import Instant
 from penstock.service.context import Context, find_pipeline
 from penstock.service.definitions import LATEST
-from penstock.service.masking import Masker, mask_definition, masker_of
 from penstock.service.explaining import explainer
+from penstock.service.masking import Masker, mask_definition, masker_of
+from penstock.service.operations.logs import log_ends
 from penstock.service.operations.objects import current_plan
 from penstock.service.showing import show_component, show_instance, waiting_on
 from penstock.store.protocol import Reader, Selection, Task
@@ -113,18 +115,24 @@ class Overview(Struct, frozen=True):
 
 
 class Story(Struct, frozen=True):
-    """All that is known of one instance, oldest first; its texts are masked."""
+    """All that is known of one instance, oldest first; its texts are masked.
+
+    `explanation` says why it does not go on, or did not end well; None if there is nothing to say.
+
+    `log_ends` are the last lines of the latest attempt's streams.
+    """
 
     pipeline: Pipeline
     instance: Instance
+    explanation: str | None
     attempts: list[Attempt]
     waiting_on: list[str]
     history: list[HistoryEvent]
     fields: list[Field]
+    log_ends: list[tuple[LogStream, str]] = []
 
 
 class Portrait(Struct, frozen=True):
-    explanation: str | None
     """A component: its fields, where it stands, its latest instances (latest first)."""
 
     pipeline: Pipeline
@@ -287,16 +295,16 @@ def _masker(context: Context, store: Reader, pipeline: Pipeline, instance: Insta
     return masker_of(context.definitions.plan(store, pipeline, instance.version).resolved)
 
 
+def _masker_of(plan: Plan) -> Masker:
+    return masker_of(plan.resolved)
+
+
 def _masked_instance(instance: Instance, masker: Masker) -> Instance:
     return replace(
         instance,
         error_message=masker.optional(instance.error_message),
         error_stack_trace=masker.optional(instance.error_stack_trace),
     )
-
-
-def _masker_of(plan: Plan) -> Masker:
-    return masker_of(plan.resolved)
 
 
 def _masked_attempt(attempt: Attempt, masker: Masker) -> Attempt:
@@ -328,6 +336,7 @@ async def story(context: Context, caller: Caller, pipeline_id: str, object_id: s
         return Story(
             pipeline=pipeline,
             instance=_masked_instance(instance, masker),
+            explanation=explainer(context, store, pipeline, _masker_of).explain(task),
             attempts=[
                 _masked_attempt(attempt, masker)
                 for attempt in store.attempts_of(instance.key)[-MOST_SHOWN:]
@@ -336,8 +345,8 @@ async def story(context: Context, caller: Caller, pipeline_id: str, object_id: s
             history=[
                 replace(event, detail=masker.text(event.detail)) for event in history[-MOST_SHOWN:]
             ],
-            explanation=explainer(context, store, pipeline, _masker_of).explain(task),
             fields=list(shown.fields),
+            log_ends=log_ends(store, instance.key, instance.attempts),
         )
 
     return await context.read(ask)

@@ -14,7 +14,7 @@ from penstock.app import App
 from penstock.config import Settings
 from penstock.console.site import Console
 from penstock.language.forms import from_cli
-from penstock.model.api import REQUESTS
+from penstock.model.api import ALL_REQUESTS
 from penstock.model.caller import Caller
 from penstock.service.server import PenstockService
 
@@ -63,7 +63,7 @@ class Scene:
 
     def call(self, operation: str, caller: Caller | None = None, **members: Any) -> Any:
         """Run an operation with members in the wire's spelling."""
-        request = msgspec.convert(members, REQUESTS[operation])
+        request = msgspec.convert(members, ALL_REQUESTS[operation])
         return self._run(self._service.call(operation, caller or self.caller, request, None))
 
     def pipeline(

@@ -6,6 +6,7 @@ the definition are struck out before anything is stored. Of each stream the end 
 
 import zlib
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 from msgspec import Struct
 
@@ -14,6 +15,7 @@ from penstock.model.api import (
     GetLogsAnswer,
     GetLogsRequest,
     LogItem,
+    LogStream,
     ReportTaskLogsAnswer,
     ReportTaskLogsRequest,
     TaskLog,
@@ -45,6 +47,10 @@ ROW_BYTES = 128
 
 LATE_MS = 15 * MINUTE_MS
 """How long after the end of its task a runner may deliver what could not be delivered before."""
+
+LAST_PIECES = 60
+END_CHARACTERS = 6_000
+"""How much of a stream's end is shown at a glance."""
 
 _LATEST_LOOKED_AT = 20
 
@@ -244,6 +250,23 @@ def _is_complete(store: Reader, instance: Instance, number: int | None, now: int
 def text_of(piece: LogPiece) -> str:
     """What a piece says."""
     return zlib.decompress(piece.content).decode()
+
+
+def log_ends(store: Reader, instance: int, attempt: int) -> list[tuple[LogStream, str]]:
+    """The last lines of each stream of an attempt, as far as there are any."""
+    ends: dict[LogStream, str] = {}
+    for piece in store.last_logs(instance, attempt, LAST_PIECES):
+        found = ends.get(piece.stream, "")
+        if len(found) < END_CHARACTERS:
+            ends[piece.stream] = text_of(piece) + found
+    return [(name, _end(ends[name])) for name in get_args(LogStream) if ends.get(name)]
+
+
+def _end(text: str) -> str:
+    """The last whole lines, as many as `END_CHARACTERS` hold."""
+    if len(text) <= END_CHARACTERS:
+        return text
+    return text[-END_CHARACTERS:].partition("\n")[2] or text[-END_CHARACTERS:]
 
 
 def _item(piece: LogPiece) -> LogItem:
