@@ -62,7 +62,8 @@ def test_the_form_that_is_written() -> None:
         "sets": {"L": [{"SS": ["b", "a"]}, {"NS": ["2"]}, {"BS": [b"\0"]}]},
     }
     assert write_item(item).decode() == (
-        '{"id":{"s":"é"},"all":{"m":{"b":{"b":"/w=="},"l":{"l":[{"bOOL":true},{"nULLValue":true}]}}},'
+        '{"id":{"s":"é"},'
+        '"all":{"m":{"b":{"b":"/w=="},"l":{"l":[{"bOOL":true},{"nULLValue":true}]}}},'
         '"sets":{"l":[{"sS":["a","b"]},{"nS":["2"]},{"bS":["AA=="]}]}}\n'
     )
 
