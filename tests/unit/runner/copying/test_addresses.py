@@ -83,8 +83,7 @@ def test_properties() -> None:
         ),
         (
             "mysql",
-            "create trigger t before insert on x for each row begin if a then b; end if; case"
-            + " when c then d; end case; e; end; f",
+            "create trigger t after insert on x begin if a then b; end if; case c; end case; end;f",
             None,
         ),
         ("sqlite", "create trigger t after insert on x begin select 1; select 2; end; b", None),
