@@ -9,7 +9,7 @@ from penstock import __version__
 from penstock.config import ProviderName, Settings
 from penstock.engine.plan import RESOURCE_TYPES, SYSTEM_TYPES
 from penstock.model.definition import PipelineObject
-from penstock.resources.aws.account import Setup
+from penstock.resources.aws.account import Cloud, Setup
 from penstock.resources.aws.ec2 import Ec2Provider
 from penstock.resources.aws.emr import EmrProvider
 from penstock.resources.here import LocalProvider
@@ -18,6 +18,7 @@ from penstock.runner.actions.alarm import Means, send_alarm
 from penstock.runner.actions.mail import parse_mail_server
 from penstock.runner.actions.webhook import Webhooks
 from penstock.runner.aws import Aws
+from penstock.runner.credentials import static_keys
 from penstock.runner.errors import TaskFailed
 from penstock.runner.options import RunnerOptions
 from penstock.runner.preconditions.in_service import CHECKS, Check
@@ -119,9 +120,9 @@ class Equipment:
                 settings.runner_package or DEFAULT_PACKAGE,
                 settings.runner_tasks,
             )
-            clients = _aws(os.environ).client
-            machines = Ec2Provider(clients, keys, setup)
-            clusters = EmrProvider(clients, keys, setup)
+            cloud = Cloud(_aws(os.environ).client, lambda: static_keys(os.environ))
+            machines = Ec2Provider(cloud, keys, setup)
+            clusters = EmrProvider(cloud, keys, setup)
             self.providers = {"Ec2Resource": machines, "EmrCluster": clusters}
             self.traceable = (machines, clusters)
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,15 @@ def clean_environ() -> dict[str, str]:
 class Server:
     """The process, its directory, and the way to call it; restarts keep directory and port."""
 
-    def __init__(self, data: Path, *options: str, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        arguments: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         """`options` are settings, `arguments` go to the command line as they are."""
+        self._environ = clean_environ() | dict(environ or {})
         self.data = data
         self.port = 0
         self._options = options
@@ -66,7 +73,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=clean_environ(),
+                env=self._environ,
             )
         assert self._process.stdout is not None
         greeting = self._process.stdout.readline().split()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -163,6 +165,79 @@ def test_none_refuses_what_needs_a_machine(tmp_path: Path) -> None:
         pytest.raises(ClientError, match="has no provider"),
     ):
         Client(server, DEFAULT, MACHINE, shell("A", "true"))
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def test_a_machine_in_aws_is_given_what_its_runner_needs_and_is_ended(
+    tmp_path: Path, endpoint: str
+) -> None:
+    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+    iam, ec2 = (boto3.client(s, endpoint_url=endpoint, **keys) for s in ("iam", "ec2"))
+    iam.create_instance_profile(InstanceProfileName="DataPipelineDefaultResourceRole")
+    port = free_port()
+    server = Server(
+        tmp_path / "data",
+        arguments=("--provider", "aws", "--public-url", f"http://127.0.0.1:{port}"),
+        environ={"AWS_ENDPOINT_URL": endpoint, **KEYS},
+    )
+    server.port = port
+    server.start()
+    try:
+        client = Client(server, DEFAULT, MACHINE | {"imageId": AMI}, shell("Hi", "echo hi"))
+        until(lambda: client.status("Machine") in {"CREATING", "ACTIVATING"} and bool(alive(ec2)))
+        (machine,) = alive(ec2)
+        told = ec2.describe_instance_attribute(InstanceId=machine, Attribute="userData")
+        script = base64.b64decode(told["UserData"]["Value"]).decode()
+        options = tmp_path / "runner.json"
+        encoded = script.partition("echo ")[2].partition(" ")[0]
+        told = json.loads(base64.b64decode(encoded)) | {"output": str(tmp_path / "logs")}
+        options.write_text(json.dumps(told))
+        runner = subprocess.Popen(
+            [sys.executable, "-m", "penstock", "runner", f"--config={options}"],
+            cwd=tmp_path,
+            env=clean_environ(),
+            stdout=subprocess.DEVNULL,
+        )
+        until(lambda: client.status("Hi") == "FINISHED")
+        until(lambda: not alive(ec2))
+        runner.terminate()
+        runner.wait(60)
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    assert "failed" not in server.log, server.log
+
+
+AMI = "ami-12c6146b"
+"""One that the stand-in knows."""
+
+
+def alive(ec2: Any) -> list[str]:
+    running = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    found = ec2.describe_instances(Filters=running)["Reservations"]
+    return [each["InstanceId"] for one in found for each in one["Instances"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (("--provider", "aws"), {}, "needs --public-url"),
+        (("--provider", "aws", "--public-url", "example.org"), {}, "needs --public-url"),
+        ((), {"PENSTOCK_SMTP_URL": "http://me:secret@h"}, "PENSTOCK_SMTP_URL has the form"),
+    ],
+)
+def test_a_server_that_lacks_something_says_so_at_once(
+    tmp_path: Path, arguments: tuple[str, ...], environ: Mapping[str, str], said: str
+) -> None:
+    ran = penstock("serve", "--data", tmp_path / "d", "--port", "0", *arguments, **environ)
+    assert ran.returncode == 1
+    assert said in ran.stderr
+    assert "secret" not in ran.stderr
+    assert not (tmp_path / "d").exists()
 
 
 def test_a_run_that_is_interrupted_leaves_no_runner(tmp_path: Path) -> None:

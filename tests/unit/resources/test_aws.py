@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from penstock.access.identity import Credential
 from penstock.model.caller import Caller
 from penstock.model.definition import Field, PipelineObject
-from penstock.resources.aws.account import Setup, aws_errors, regions
+from penstock.resources.aws.account import Clients, Cloud, Setup, aws_errors
 from penstock.resources.aws.cluster import cluster_request, runner_step, words
 from penstock.resources.aws.ec2 import Ec2Provider, instance_request
 from penstock.resources.aws.emr import EmrProvider
@@ -68,29 +68,37 @@ class KeyRing:
 KEY = KeyRing().grant("", "")
 
 
-class Cloud:
-    def __init__(self, endpoint: str) -> None:
-        environ = {"AWS_ENDPOINT_URL": endpoint, **KEYS}
-        self.client = Aws(RunnerOptions(worker_groups=()), environ).client
+class Account:
+    """The providers in an account, with keys of a test's own."""
+
+    def __init__(self, shared: Cloud) -> None:
+        self.shared = shared
         self.keys = KeyRing()
-        self.machines = Ec2Provider(self.client, self.keys, SETUP)
-        self.clusters = EmrProvider(self.client, self.keys, SETUP)
+        self.machines = Ec2Provider(shared, self.keys, SETUP)
+        self.clusters = EmrProvider(shared, self.keys, SETUP)
+
+
+def clients(endpoint: str) -> Clients:
+    environ = {"AWS_ENDPOINT_URL": endpoint, **KEYS}
+    return Aws(RunnerOptions(worker_groups=()), environ).client
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with object_store() as url:
-        iam = Cloud(url).client("iam")
+        iam = clients(url)("iam", None)
         iam.create_instance_profile(InstanceProfileName="TheProfile")
         yield url
 
 
+@pytest.fixture(scope="module")
+def shared(endpoint: str) -> Cloud:
+    return Cloud(clients(endpoint))
+
+
 @pytest.fixture
-def cloud(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    # moto has some thirty regions; and its EMR, at an address of its own, has only one.
-    monkeypatch.setattr("penstock.resources.aws.ec2.regions", lambda _: ["us-east-1", "eu-west-1"])
-    monkeypatch.setattr("penstock.resources.aws.emr.regions", lambda _: ["us-east-1"])
-    return Cloud(endpoint)
+def cloud(shared: Cloud) -> Account:
+    return Account(shared)
 
 
 MACHINE: Mapping[str, Values] = {
@@ -100,7 +108,7 @@ MACHINE: Mapping[str, Values] = {
 }
 
 
-def test_an_instance_is_made_once_marked_looked_at_and_ended(cloud: Cloud) -> None:
+def test_an_instance_is_made_once_marked_looked_at_and_ended(cloud: Account) -> None:
     wanted = order("Ec2Resource", 1, region="eu-west-1", **MACHINE)
     assert list(cloud.machines.check(wanted)) == []
     assert cloud.keys.valid == set()
@@ -121,7 +129,7 @@ def test_an_instance_is_made_once_marked_looked_at_and_ended(cloud: Cloud) -> No
     assert list(cloud.machines.found()) == []
 
 
-def test_what_was_made_is_ended_without_its_handle_and_as_an_orphan(cloud: Cloud) -> None:
+def test_what_was_made_is_ended_without_its_handle_and_as_an_orphan(cloud: Account) -> None:
     first, second = order("Ec2Resource", 2, **MACHINE), order("Ec2Resource", 3, **MACHINE)
     cloud.machines.create(first)
     cloud.machines.create(second)
@@ -134,22 +142,22 @@ def test_what_was_made_is_ended_without_its_handle_and_as_an_orphan(cloud: Cloud
     assert cloud.keys.valid == set()
 
 
-def test_another_installation_s_machines_are_not_found(cloud: Cloud) -> None:
-    others = Ec2Provider(cloud.client, KeyRing(), replace(SETUP, installation="another"))
+def test_another_installation_s_machines_are_not_found(cloud: Account) -> None:
+    others = Ec2Provider(cloud.shared, KeyRing(), replace(SETUP, installation="another"))
     wanted = order("Ec2Resource", 4, **MACHINE)
     made = others.create(wanted)
     assert list(cloud.machines.found()) == []
     others.stop(wanted, made.handle)
 
 
-def test_an_instance_that_is_not_known_may_be_known_in_a_moment(cloud: Cloud) -> None:
+def test_an_instance_that_is_not_known_may_be_known_in_a_moment(cloud: Account) -> None:
     wanted = order("Ec2Resource", 5, **MACHINE)
     unknown = "us-east-1/i-0123456789abcdef0"
     assert isinstance(cloud.machines.look(wanted, unknown), Pending)
     assert cloud.machines.stop(wanted, unknown)
 
 
-def test_fields_that_make_no_sense_are_refused_and_nothing_is_made(cloud: Cloud) -> None:
+def test_fields_that_make_no_sense_are_refused_and_nothing_is_made(cloud: Account) -> None:
     (price,) = cloud.machines.check(order("Ec2Resource", **{**MACHINE, "spotBidPrice": "cheap"}))
     assert "spotBidPrice is 'cheap'" in price
     (role,) = cloud.machines.check(order("Ec2Resource"))
@@ -235,8 +243,17 @@ def test_the_runner_understands_its_options(tmp_path: Any) -> None:
     assert options.ignored == ()
 
 
-def test_all_regions_of_the_account_are_looked_at(endpoint: str) -> None:
-    assert {"us-east-1", "eu-west-1"} < set(regions(Cloud(endpoint).client))
+def test_clients_are_kept_until_the_keys_change_and_tell_the_regions_in_use(
+    endpoint: str,
+) -> None:
+    keys = ["one"]
+    cloud = Cloud(clients(endpoint), lambda: tuple(keys))
+    first = cloud.client("sns", "eu-west-1")
+    assert cloud.client("sns", "eu-west-1") is first
+    cloud.client("sns")
+    assert cloud.regions() == ["eu-west-1", "us-east-1"]
+    keys[0] = "another"
+    assert cloud.client("sns", "eu-west-1") is not first
 
 
 # Clusters
@@ -244,7 +261,7 @@ def test_all_regions_of_the_account_are_looked_at(endpoint: str) -> None:
 CLUSTER: Mapping[str, Values] = {"releaseLabel": "emr-6.15.0"}
 
 
-def test_a_cluster_is_made_once_looked_at_and_ended(cloud: Cloud) -> None:
+def test_a_cluster_is_made_once_looked_at_and_ended(cloud: Account) -> None:
     wanted = order("EmrCluster", 1, **CLUSTER)
     assert list(cloud.clusters.check(wanted)) == []
     made = cloud.clusters.create(wanted)
@@ -263,7 +280,7 @@ def test_a_cluster_is_made_once_looked_at_and_ended(cloud: Cloud) -> None:
     assert list(cloud.clusters.found()) == []
 
 
-def test_a_cluster_is_ended_without_its_handle_and_as_an_orphan(cloud: Cloud) -> None:
+def test_a_cluster_is_ended_without_its_handle_and_as_an_orphan(cloud: Account) -> None:
     first, second = order("EmrCluster", 2, **CLUSTER), order("EmrCluster", 3, **CLUSTER)
     cloud.clusters.create(first)
     cloud.clusters.create(second)
@@ -275,7 +292,7 @@ def test_a_cluster_is_ended_without_its_handle_and_as_an_orphan(cloud: Cloud) ->
     assert list(cloud.clusters.found()) == []
 
 
-def test_fields_of_a_cluster_that_make_no_sense_are_refused(cloud: Cloud) -> None:
+def test_fields_of_a_cluster_that_make_no_sense_are_refused(cloud: Account) -> None:
     old = order("EmrCluster", amiVersion="3.1.0", taskInstanceBidPrice="x")
     price, release = cloud.clusters.check(old)
     assert "taskInstanceBidPrice is 'x'" in price

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -63,16 +64,40 @@ def parse_handle(handle: str) -> tuple[str, str]:
     return region, identity
 
 
-def regions(clients: Clients) -> list[str]:
-    """All regions that the account uses; where it may not ask, the server's own."""
-    client = clients("ec2", None)
-    own = str(client.meta.region_name)
-    try:
-        with aws_errors():
-            described = client.describe_regions()
-    except ProviderError:
-        return [own]
-    return [each["RegionName"] for each in described["Regions"]] or [own]
+class Cloud:
+    """Clients, kept for as long as the keys are the same, and the regions in use.
+
+    Making a client takes a good part of a second and some megabytes. A region is in use if
+    something was made, looked at or ended there since the server has started: whatever may be left
+    behind is there, or in the server's own region.
+    """
+
+    def __init__(self, make: Clients, keys: Callable[[], object] = lambda: None) -> None:
+        """`keys` tells the keys in force, in anything that can be compared."""
+        self._make = make
+        self._keys = keys
+        self._lock = threading.Lock()
+        self._made: dict[tuple[str, str | None], Any] = {}
+        self._of: object = None
+        self._regions: set[str] = set()
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A client of a service in a region (None: the server's own). Any thread may use it."""
+        keys = self._keys()
+        with self._lock:
+            if keys != self._of:
+                self._made.clear()
+                self._of = keys
+            client = self._made.get((service, region))
+            if client is None:
+                client = self._made[service, region] = self._make(service, region)
+            self._regions.add(str(client.meta.region_name))
+            return client
+
+    def regions(self) -> list[str]:
+        """The regions in use."""
+        with self._lock:
+            return sorted(self._regions)
 
 
 @contextmanager

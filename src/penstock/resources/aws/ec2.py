@@ -15,7 +15,7 @@ from penstock.resources.aws.account import (
     ACCOUNT_TAG,
     INSTALLATION_TAG,
     TRY_TAG,
-    Clients,
+    Cloud,
     Setup,
     aws_errors,
     error_code,
@@ -23,7 +23,6 @@ from penstock.resources.aws.account import (
     handle_of,
     parse_handle,
     price_problems,
-    regions,
     tag_values,
     tags_of,
 )
@@ -53,8 +52,8 @@ _NOT_FOUND = "InvalidInstanceID.NotFound"
 class Ec2Provider:
     """Makes instances; see `Provider` and `Traceable`."""
 
-    def __init__(self, clients: Clients, keys: Keys, setup: Setup) -> None:
-        self._clients = clients
+    def __init__(self, cloud: Cloud, keys: Keys, setup: Setup) -> None:
+        self._cloud = cloud
         self._keys = keys
         self._setup = setup
 
@@ -115,7 +114,7 @@ class Ec2Provider:
         """As `Provider.restart_runner`: the machine is rebooted, and its runner starts with it."""
         region, identity = parse_handle(handle)
         with aws_errors():
-            self._clients("ec2", region).reboot_instances(InstanceIds=[identity])
+            self._cloud.client("ec2", region).reboot_instances(InstanceIds=[identity])
 
     def stop(self, order: Order, handle: str | None) -> bool:
         """As `Provider.stop`. Terminated is what is terminated, not what is about to be."""
@@ -124,7 +123,7 @@ class Ec2Provider:
             states = _in_states(*_ALIVE, "shutting-down")
             found = list(_instances(client, [_of_try(order), states]))
         else:
-            client = self._clients("ec2", parse_handle(handle)[0])
+            client = self._cloud.client("ec2", parse_handle(handle)[0])
             one = self._describe(*parse_handle(handle))
             found = [one] if one and one["State"]["Name"] != "terminated" else []
         living = [each["InstanceId"] for each in found if each["State"]["Name"] in _ALIVE]
@@ -136,11 +135,13 @@ class Ec2Provider:
         return not found
 
     def found(self) -> Sequence[Found]:
-        """As `Traceable.found`, in all regions. Nodes of clusters are their clusters' business."""
+        """As `Traceable.found`, in the regions in use; but for nodes of clusters."""
         own = {"Name": f"tag:{INSTALLATION_TAG}", "Values": [self._setup.installation]}
         made = []
-        for region in regions(self._clients):
-            for instance in _instances(self._clients("ec2", region), [own, _in_states(*_ALIVE)]):
+        for region in self._regions():
+            for instance in _instances(
+                self._cloud.client("ec2", region), [own, _in_states(*_ALIVE)]
+            ):
                 tags = tag_values(instance.get("Tags", []))
                 if _EMR_TAG not in tags and TRY_TAG in tags:
                     handle = handle_of(region, instance["InstanceId"])
@@ -151,14 +152,18 @@ class Ec2Provider:
         """As `Traceable.discard`."""
         region, identity = parse_handle(found.handle)
         with aws_errors():
-            self._clients("ec2", region).terminate_instances(InstanceIds=[identity])
+            self._cloud.client("ec2", region).terminate_instances(InstanceIds=[identity])
         self._keys.revoke(found.token)
 
+    def _regions(self) -> list[str]:
+        self._cloud.client("ec2")
+        return self._cloud.regions()
+
     def _client(self, order: Order) -> Any:
-        return self._clients("ec2", order.fields.string("region"))
+        return self._cloud.client("ec2", order.fields.string("region"))
 
     def _describe(self, region: str, identity: str) -> dict[str, Any] | None:
-        client = self._clients("ec2", region)
+        client = self._cloud.client("ec2", region)
         with aws_errors():
             try:
                 answer = client.describe_instances(InstanceIds=[identity])

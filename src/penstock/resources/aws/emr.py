@@ -15,13 +15,12 @@ from penstock.resources.aws.account import (
     ACCOUNT_TAG,
     INSTALLATION_TAG,
     TRY_TAG,
-    Clients,
+    Cloud,
     Setup,
     aws_errors,
     handle_of,
     parse_handle,
     price_problems,
-    regions,
     tag_values,
 )
 from penstock.resources.aws.cluster import cluster_request, runner_step, shell_step
@@ -40,8 +39,8 @@ class EmrProvider:
     of that name that is alive is taken for the one that is wanted.
     """
 
-    def __init__(self, clients: Clients, keys: Keys, setup: Setup) -> None:
-        self._clients = clients
+    def __init__(self, cloud: Cloud, keys: Keys, setup: Setup) -> None:
+        self._cloud = cloud
         self._keys = keys
         self._setup = setup
 
@@ -72,7 +71,7 @@ class EmrProvider:
     def look(self, order: Order, handle: str) -> Up | Pending | Gone:
         """As `Provider.look`."""
         region, identity = parse_handle(handle)
-        status = _status(self._clients("emr", region), identity)
+        status = _status(self._cloud.client("emr", region), identity)
         state = str(status["State"])
         if state in {"RUNNING", "WAITING"}:
             return Up()
@@ -86,7 +85,7 @@ class EmrProvider:
         region, identity = parse_handle(handle)
         step = shell_step("Restart the task runner", f"sudo systemctl restart {SERVICE}")
         with aws_errors():
-            self._clients("emr", region).add_job_flow_steps(JobFlowId=identity, Steps=[step])
+            self._cloud.client("emr", region).add_job_flow_steps(JobFlowId=identity, Steps=[step])
 
     def stop(self, order: Order, handle: str | None) -> bool:
         """As `Provider.stop`. What terminates is asked after until it has."""
@@ -95,7 +94,7 @@ class EmrProvider:
             identities = list(_named(client, order.token, (*_ALIVE, "TERMINATING")))
         else:
             region, identity = parse_handle(handle)
-            client = self._clients("emr", region)
+            client = self._cloud.client("emr", region)
             over = str(_status(client, identity)["State"]).startswith("TERMINATED")
             identities = [] if over else [identity]
         if identities:
@@ -105,10 +104,10 @@ class EmrProvider:
         return True
 
     def found(self) -> Sequence[Found]:
-        """As `Traceable.found`, in all regions."""
+        """As `Traceable.found`, in the regions in use."""
         made = []
-        for region in regions(self._clients):
-            client = self._clients("emr", region)
+        for region in self._regions():
+            client = self._cloud.client("emr", region)
             for cluster in _clusters(client, _ALIVE):
                 if not _OURS.fullmatch(cluster["Name"]):
                     continue
@@ -124,11 +123,15 @@ class EmrProvider:
     def discard(self, found: Found) -> None:
         """As `Traceable.discard`."""
         region, identity = parse_handle(found.handle)
-        _terminate(self._clients("emr", region), [identity])
+        _terminate(self._cloud.client("emr", region), [identity])
         self._keys.revoke(found.token)
 
+    def _regions(self) -> list[str]:
+        self._cloud.client("emr")
+        return self._cloud.regions()
+
     def _client(self, order: Order) -> Any:
-        return self._clients("emr", order.fields.string("region"))
+        return self._cloud.client("emr", order.fields.string("region"))
 
 
 def _status(client: Any, identity: str) -> dict[str, Any]:
