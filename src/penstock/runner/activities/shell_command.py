@@ -7,16 +7,12 @@ Pipeline Activities". Wider than the guide: `scriptArgument` works with `scriptU
 from __future__ import annotations
 
 import errno
-import signal
 from pathlib import Path
 
+from penstock.runner.activities.commands import describe, last_lines, tail
 from penstock.runner.activities.context import Context
 from penstock.runner.errors import COMMAND_FAILED, CommandFailed, LocationError, TaskFailed
 from penstock.runner.staging import STAGING_FAILED, Staged, plan, push_outputs, stage_inputs
-
-_TAIL_BYTES = 4_096
-_TAIL_LINES = 5
-_TAIL_CHARACTERS = 1_000
 
 
 def run_shell_command(context: Context) -> None:
@@ -76,11 +72,11 @@ def _run(context: Context, environment: dict[str, str]) -> None:
         # A script without a first line that names its interpreter is the shell's.
         argv = context.shell.script_argv(Path(argv[0]), argv[1:])
         status = context.processes.run(argv, work, environment, streams, context.stop)
-    context.logs.write(f"the command {_describe(status)}")
+    context.logs.write(f"the command {describe(status)}")
     if status:
-        tail = _tail(context.logs.stderr_path)
-        colon = f": {_last_lines(tail)}" if tail.strip() else "."
-        raise CommandFailed(status, f"The command {_describe(status)}{colon}", tail)
+        end = tail(context.logs.stderr_path)
+        colon = f": {last_lines(end)}" if end else "."
+        raise CommandFailed(status, f"The command {describe(status)}{colon}", end)
 
 
 def _argv(context: Context) -> list[str]:
@@ -113,28 +109,3 @@ def _copy_streams(context: Context) -> None:
         except (LocationError, OSError) as error:
             message = f"The command's {key} could not be copied: {error}"
             raise TaskFailed(STAGING_FAILED, message) from error
-
-
-def _describe(status: int) -> str:
-    if status >= 0:
-        return f"ended with exit status {status}"
-    try:
-        return f"was ended by signal {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
-
-
-def _tail(path: Path) -> str:
-    """The end of a stream; the path may be missing."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(0, 2)
-            stream.seek(max(0, stream.tell() - _TAIL_BYTES))
-            return stream.read().decode(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def _last_lines(tail: str) -> str:
-    lines = [line for line in tail.splitlines() if line.strip()]
-    return "\n".join(lines[-_TAIL_LINES:])[-_TAIL_CHARACTERS:]
