@@ -435,6 +435,28 @@ def test_a_data_format_with_columns_narrows_the_items(
     assert items_of(endpoint, target)["all"] == {key: EVERYTHING[key] for key in ("id", "n")}
 
 
+def test_scripts_run_before_and_after(
+    endpoint: str, place: str, house: House, tmp_path: Path
+) -> None:
+    table = next(NAMES)
+    make_table(endpoint, table)
+    (tmp_path / "note.sh").write_text(f'echo "$1" >> {tmp_path}/noted')
+    script = {"type": "ShellScriptConfig", "scriptUri": f"file://{tmp_path}/note.sh"}
+    task = copy_task(
+        table_node(table),
+        {"type": "S3DataNode", "directoryPath": place},
+        preActivityTaskConfig=("ref", "Before"),
+        postActivityTaskConfig=("ref", "After"),
+        objects={
+            "Before": script | {"scriptArgument": "before"},
+            "After": script | {"scriptArgument": "after"},
+        },
+    )
+    finish(house, task)
+    assert (tmp_path / "noted").read_text() == "before\nafter\n"
+    assert exported_items(endpoint, place) == []
+
+
 def test_what_only_hive_can_do_is_refused(endpoint: str, place: str, house: House) -> None:
     table = next(NAMES)
     make_table(endpoint, table)

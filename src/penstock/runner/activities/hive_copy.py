@@ -13,6 +13,7 @@ import msgspec
 
 from penstock.clock import system_clock
 from penstock.model.definition import PipelineObject
+from penstock.runner.activities.commands import run_config
 from penstock.runner.activities.context import Context
 from penstock.runner.activities.dynamodb_export import Keep, export_node
 from penstock.runner.activities.dynamodb_import import import_node, put_all
@@ -36,7 +37,16 @@ _FORMATS = ("DynamoDBExportDataFormat", "DynamoDBDataFormat")
 
 
 def run_hive_copy(context: Context) -> None:
-    """Copy what the filter lets pass; raises `TaskFailed` or `Stopped`."""
+    """Copy what the filter lets pass, between the scripts that the activity names before and after.
+
+    Raises `TaskFailed` or `Stopped`.
+    """
+    run_config(context, "preActivityTaskConfig")
+    _copy(context)
+    run_config(context, "postActivityTaskConfig")
+
+
+def _copy(context: Context) -> None:
     source, target = _only(context, "input"), _only(context, "output")
     kinds = (source.string("type"), target.string("type"))
     for node in (source, target):
