@@ -145,6 +145,13 @@ def test_an_export_takes_the_place_of_an_earlier_one(
     assert len(files_of(endpoint, place)) == len(urls) + 3
 
 
+def stop_all(house: House) -> None:
+    """What the answer `canceled` to a report does."""
+    assert house.runner is not None
+    for stop in list(house.runner._stops):
+        stop.request(CANCELED)
+
+
 def fail_after(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
     """Let the runner die, as it were, once that many pages are read."""
     scan, seen = DynamoTable.scan, itertools.count(1)
@@ -206,9 +213,7 @@ def test_a_canceled_export_leaves_nothing_behind(
 
     def cancel_at_third(_self: Throughput, _units: float) -> None:
         if next(pages) == 3:
-            assert house.runner is not None
-            for stop in list(house.runner._stops):
-                stop.request(CANCELED)
+            stop_all(house)
 
     monkeypatch.setattr(Throughput, "spend", cancel_at_third)
     house.start()
@@ -344,6 +349,24 @@ def test_a_retried_import_leaves_out_what_is_done(
     # With the import finished nothing is remembered: the same once more begins anew.
     finish(house, import_task(place, table))
     assert len(items_of(endpoint, table)) == 61
+
+
+def test_a_canceled_import_is_finished_by_the_next(
+    endpoint: str, place: str, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = next(NAMES)
+    make_table(endpoint, table)
+    put_export(endpoint, place, a=lines(numbered(100)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Throughput, "spend", lambda _self, _units: stop_all(house))
+        house.start()
+        house.service.offer(import_task(place, table))
+        house.service.wait_for("ReportTaskProgress")
+        house.close()
+    assert house.service.of("SetTaskStatus") == []
+    assert len(items_of(endpoint, table)) == 25
+    finish(house, import_task(place, table))
+    assert len(items_of(endpoint, table)) == 100
 
 
 def test_what_is_not_there_is_named(endpoint: str, place: str, house: House) -> None:
