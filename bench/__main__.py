@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.copying import measure_copying
 from bench.felt import measure_felt
 from bench.figures import Figure, show
 from bench.ground import Ground, file_system
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[Ground], list[Figure]]] = {
     "h": measure_postgres,
     "i": measure_backfill,
     "j": measure_schedules,
+    "k": measure_copying,
 }
 """`a` and `b` are measured by turns, so asking for one asks for both."""
 
@@ -77,7 +79,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="some three minutes, smaller numbers")
     parser.add_argument(
-        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to j"
+        "--only", default=list(PARTS), type=to_parts, metavar="a,b,...", help="some of a to k"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")
     parser.add_argument(
