@@ -71,11 +71,11 @@ KEY = KeyRing().grant("", "")
 class Account:
     """The providers in an account, with keys of a test's own."""
 
-    def __init__(self, shared: Cloud) -> None:
+    def __init__(self, shared: Cloud, for_clusters: Cloud) -> None:
         self.shared = shared
         self.keys = KeyRing()
         self.machines = Ec2Provider(shared, self.keys, SETUP)
-        self.clusters = EmrProvider(shared, self.keys, SETUP)
+        self.clusters = EmrProvider(for_clusters, self.keys, SETUP)
 
 
 def clients(endpoint: str) -> Clients:
@@ -96,9 +96,15 @@ def shared(endpoint: str) -> Cloud:
     return Cloud(clients(endpoint))
 
 
+@pytest.fixture(scope="module")
+def for_clusters(endpoint: str) -> Cloud:
+    """One of its own: moto's EMR, at an address of ours, shows a cluster in every region."""
+    return Cloud(clients(endpoint))
+
+
 @pytest.fixture
-def cloud(shared: Cloud) -> Account:
-    return Account(shared)
+def cloud(shared: Cloud, for_clusters: Cloud) -> Account:
+    return Account(shared, for_clusters)
 
 
 MACHINE: Mapping[str, Values] = {
