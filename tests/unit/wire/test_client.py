@@ -310,7 +310,8 @@ def test_a_proxy_is_sent_the_whole_url_and_its_password(script: Script, waits: W
 def test_a_proxy_that_refuses_the_login_is_told_as_such(
     script: Script, waits: Waits, offered: bytes, told: str
 ) -> None:
-    proxy = script(b"HTTP/1.1 407 No\r\nproxy-authenticate: " + offered + b"\r\ncontent-length: 0\r\n\r\n")
+    refusal = b"HTTP/1.1 407 No\r\ncontent-length: 0\r\nproxy-authenticate: " + offered
+    proxy = script(refusal + b"\r\n\r\n")
     address = proxy.endpoint.replace("http://", "http://user:verysecret@")
     client = waits.client("http://penstock.example/", tries=1, proxy=address)
     with pytest.raises(ConnectionFailed) as caught:
