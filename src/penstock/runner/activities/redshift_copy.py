@@ -147,10 +147,18 @@ class _Side:
         """The format of the files if a data format is given, or a compression alone says CSV."""
         reference = self.files.ref("dataFormat")
         node = self.context.task.objects.get(reference) if reference else None
-        gzip = (self.files.string("compression") or "none").lower() == "gzip"
         if node is not None:
-            return FileForm(read_format(node), gzip)
-        return FileForm(CSV, gzip) if gzip and not self.command_options else None
+            return FileForm(read_format(node), self.packed)
+        return FileForm(CSV, self.packed) if self.packed and not self.command_options else None
+
+    @property
+    def packed(self) -> bool:
+        """Whether the S3DataNode says that its files are gzipped."""
+        return (self.files.string("compression") or "none").lower() == "gzip"
+
+    def words(self, found: tuple[str, ...]) -> tuple[str, ...]:
+        """Redshift's words, with the node's own compression among them."""
+        return (*found, "GZIP") if self.packed and "GZIP" not in " ".join(found).upper() else found
 
     def load_form(self) -> options.LoadForm:
         """The same for PostgreSQL, where `commandOptions` are understood by ourselves."""
@@ -163,7 +171,9 @@ class _Side:
             return options.LoadForm(form)
         if not self.command_options:
             return options.LoadForm(FileForm(CSV))
-        return options.postgres_form(self.command_options)
+        found = options.postgres_form(self.command_options)
+        packed = FileForm(found.form.format, found.form.gzip or self.packed)
+        return msgspec.structs.replace(found, form=packed)
 
     def keys(self) -> sql.Keys | None:
         """The runner's own keys, for Redshift to reach S3 with."""
@@ -200,19 +210,25 @@ class _Load(_Side):
         held = sql.lock(target, self.mode, dialect)
         if held:
             self.execute(connection, held)
-        form = self.form()
-        given = form.format.columns if form and self.transform else ()
-        typed = tuple((column.name, column.type) for column in given if column.type)
-        self.execute(
-            connection, sql.create_staging(target, typed if len(typed) == len(given) else ())
-        )
-        rows = self._fill(connection, Table(_STAGING, tuple(given) or table.columns))
+        own = self._own_columns()
+        self.execute(connection, sql.create_staging(target, tuple((c.name, c.type) for c in own)))
+        rows = self._fill(connection, Table(_STAGING, own or table.columns))
         self.context.logs.write(f"{rows:,} rows loaded into staging")
         written = 0
         for statement in sql.merge(target, self.mode, self.transform, dialect):
             written = self.execute(connection, statement)
         self.context.progress.put("rowsWritten", str(max(0, written)))
         self.context.logs.write(f"{written:,} rows written to {target.sql}")
+
+    def _own_columns(self) -> tuple[Column, ...]:
+        """The columns of `staging` if they are not the table's: those of the data format.
+
+        They count with `transformSql` only, and if each has a type.
+        """
+        form = self.form()
+        given = form.format.columns if form and self.transform else ()
+        own = [Column(sql.fold(column.name), sql.sql_type(column.type) or "") for column in given]
+        return tuple(own) if all(column.type for column in own) else ()
 
     def _ensure_table(self, connection: Connection) -> Table:
         name, schema = self.table_name(self.table)
@@ -299,7 +315,7 @@ class _Load(_Side):
             form = FileForm(CSV)
         words = options.copy_options(form, manifest, self.command_options)
         names = tuple(column.name for column in columns)
-        return sql.copy_from(_s3(uri), names, self.keys(), words)
+        return sql.copy_from(_s3(uri), names, self.keys(), self.words(words))
 
     def _copy_dynamodb(self) -> Statement:
         percent = percent_of(self.files, "readThroughputPercent")
@@ -383,7 +399,7 @@ class _Unload(_Side):
         if connection.kind == "redshift":
             uri, _ = _place(self.files)
             words = options.unload_options(self.form(), self.command_options)
-            self.execute(connection, sql.unload(query, _s3(uri), self.keys(), words))
+            self.execute(connection, sql.unload(query, _s3(uri), self.keys(), self.words(words)))
             return
         self._write(connection, query, table)
 

@@ -28,6 +28,13 @@ _TRANSFORMED = '"staging_transformed"'
 _MASK = "****"
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\w+\s*(,\s*\w+\s*)?\))?[A-Za-z ]*")
 
+_HIVE_TYPES = {
+    "STRING": "VARCHAR(65535)",
+    "DOUBLE": "DOUBLE PRECISION",
+    "TINYINT": "SMALLINT",
+    "DATETIME": "TIMESTAMP",
+}
+
 
 class Statement(Struct, frozen=True):
     """A statement, and what of it may be shown: `secrets` are masked in logs and messages."""
@@ -92,14 +99,21 @@ def fold(identifier: str) -> str:
 
 
 def create_staging(table: Target, columns: tuple[tuple[str, str], ...] = ()) -> str:
-    """The staging table: as the target, or of columns (name, type) that the data format gives.
+    """The staging table: as the target, or of columns (name, SQL type) of its own.
 
     The latter serves a `transformSql` whose input looks unlike its output.
     """
-    if columns and all(_TYPE.fullmatch(kind) for _, kind in columns):
-        listed = ", ".join(f"{quote(fold(name))} {kind}" for name, kind in columns)
+    if columns:
+        listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns)
         return f"CREATE TEMP TABLE {STAGING} ({listed})"
     return f"CREATE TEMP TABLE {STAGING} (LIKE {table.sql} INCLUDING DEFAULTS)"
+
+
+def sql_type(kind: str) -> str | None:
+    """A data format's type in SQL, with Hive's names translated; None for what is no type."""
+    if not _TYPE.fullmatch(kind):
+        return None
+    return _HIVE_TYPES.get(kind.strip().upper(), kind)
 
 
 def lock(table: Target, mode: InsertMode, dialect: Dialect) -> str | None:

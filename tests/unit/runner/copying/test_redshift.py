@@ -130,7 +130,7 @@ def test_the_table_is_created_if_it_is_missing(shop: Shop, tmp_path: Path) -> No
 
 def test_transform_sql_stands_between(table: Shop, tmp_path: Path) -> None:
     # What the file looks like is told by its format, and the query makes the table's rows of it.
-    columns = {"type": "CSV", "column": ["first TEXT", "last TEXT", "number INT"]}
+    columns = {"type": "CSV", "column": ["First STRING", "last TEXT", "number INT"]}
     task = load_task(
         table,
         file(tmp_path, "Ann,Lee,2\nBob,Ray,5\n", dataFormat=("ref", "Format")),
@@ -166,6 +166,9 @@ def test_command_options_are_followed_as_redshift_would(table: Shop, tmp_path: P
     options = ["IGNOREHEADER AS 1", "IGNOREBLANKLINES", "GZIP EMPTYASNULL", "COMPUPDATE OFF"]
     finish(tmp_path, load_task(table, file(tmp_path, content), commandOptions=options))
     assert rows(table) == [*OLD, (3, "a,b"), (4, None)]
+    source = file(tmp_path, gzip.compress(b"5|x\n"), compression="gzip")
+    finish(tmp_path, load_task(table, source, commandOptions=["DELIMITER '|'"]))
+    assert rows(table)[-1] == (5, "x")
     status = run(
         tmp_path, load_task(table, file(tmp_path), commandOptions=["CSV", "FIXEDWIDTH '3'"])
     )
