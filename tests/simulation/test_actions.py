@@ -359,3 +359,25 @@ def test_a_server_without_alarms_refuses_them_by_name(world):
     with pytest.raises(InvalidRequest, match="A refers to Bad, of type SnsAlarm, which"):
         world.begin(on_demand(activity("A", onFail=("Bad",)), alarm("Bad")))
     world.begin(on_demand(activity("A", precondition=("K",)), key_exists("K")), "other")
+
+
+def test_secrets_are_struck_out_of_what_an_alarm_says_but_not_of_its_address(world):
+    """Actions: an alarm leaves the house."""
+    world.begin(
+        on_demand(
+            activity("A", onFail=("Bad",), maximumRetries="0", **{"*myPassword": "hush-hush"}),
+            alarm(
+                "Bad",
+                message="#{node.name}: #{node.errorMessage} #{*myToken}",
+                topicArn="https://h/#{*myToken}",
+                **{"*myToken": "hook-token"},
+            ),
+        )
+    )
+    hand = Hand(world)
+    task = hand.take()
+    hand.report(task)
+    hand.end(task, "FAILED", "login with hush-hush")
+    sent = step(Server(world), "Bad@A")
+    assert told(sent) == "A: login with ******** ********"
+    assert told(sent, "topicArn") == "https://h/hook-token"

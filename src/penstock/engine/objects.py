@@ -21,8 +21,9 @@ from penstock.engine.scopes import (
     node_starts,
 )
 from penstock.language.expressions import has_expression
-from penstock.language.resolve import ResolvedObject
+from penstock.language.resolve import Resolved, ResolvedObject
 from penstock.language.scope import ObjectScope
+from penstock.language.secrecy import spellings, strike_out
 from penstock.model.definition import Field, PipelineObject
 from penstock.model.errors import DefinitionError
 from penstock.model.ids import attempt_id, instance_id, resource_group
@@ -331,8 +332,10 @@ def alarm_texts(attempt: Attempt | None) -> dict[str, str]:
 def tell(plan: Plan, alarm: Component, node: Node) -> tuple[dict[str, str], str | None]:
     """An alarm's evaluated texts, and what is wrong with those that cannot be evaluated.
 
-    The latter stay as they are written: an alarm that says too little is better than none.
+    The latter stay as they are written: an alarm that says too little is better than none. Secrets
+    are struck out: an alarm leaves the house. Only its address may hold one, as a webhook's does.
     """
+    secrets = spellings(_secrets(plan.resolved))
     scope = attached_scope(plan, alarm.object_id, node.instance, node.head)
     texts: dict[str, str] = {}
     problems: list[str] = []
@@ -344,8 +347,20 @@ def tell(plan: Plan, alarm: Component, node: Node) -> tuple[dict[str, str], str 
         except DefinitionError as error:
             problems.append(f"{key}: {error}")
             continue
-        texts[key] = ",".join(found)
+        told = ",".join(found)
+        texts[key] = told if key == "topicArn" else strike_out(told, secrets)
     return texts, "; ".join(problems) or None
+
+
+def _secrets(resolved: Resolved) -> Iterable[str]:
+    """The texts of all fields and parameters whose names begin with `*`."""
+    for item in resolved.objects.values():
+        for key, values in item.fields.items():
+            if key.startswith("*"):
+                yield from (field.string_value or "" for field in values)
+    for key, texts in resolved.parameters.items():
+        if key.startswith("*"):
+            yield from texts
 
 
 def _to_instances(
