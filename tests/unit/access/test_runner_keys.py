@@ -47,5 +47,6 @@ def test_a_try_has_one_key_until_its_end_whichever_server_asks(settings: Setting
     RunnerKeys(there).revoke(TOKEN)
     here.refresh()
     assert here.find(key.access_key_id, None) is None
-    assert [each.access_key_id for each in here.keys()] == [other.access_key_id]
+    left = here.keys()
+    assert [each.access_key_id for each in left] == [other.access_key_id]
     identity.close()
