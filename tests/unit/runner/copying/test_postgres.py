@@ -261,3 +261,18 @@ def test_two_inputs_of_a_kind_that_cannot_be_mixed(shop: Shop, tmp_path: Path) -
     task["objects"][task["attemptId"]]["fields"].append({"key": "output", "refValue": "In2"})
     status = run(tmp_path, task)
     assert status["errorMessage"] == "A copy needs an input and one output; it has 1 and 2."
+
+
+@pytest.mark.parametrize("kind", ["JsonLines", "Parquet"])
+def test_typed_files_out_and_in(shop: Shop, tmp_path: Path, kind: str) -> None:
+    create = "CREATE TABLE facts (id int, good bool, price numeric(8, 2), at timestamp, note text)"
+    shop.run(create)
+    shop.run("INSERT INTO facts VALUES (1, true, 1.50, '2026-01-02 03:04:05', 'x')")
+    shop.run("INSERT INTO facts (id) VALUES (2)")
+    out, form = in_file(tmp_path / "out", dataFormat=("ref", "F")), {"type": kind}
+    finish(tmp_path, copy_task(in_table("facts"), out, Db=shop.node, F=form))
+    shop.run("CREATE TABLE back (LIKE facts)")
+    finish(tmp_path, copy_task(out, in_table("back"), Db=shop.node, F=form))
+    difference = "SELECT * FROM facts EXCEPT SELECT * FROM back"
+    assert shop.run(difference) == []
+    assert shop.run("SELECT count(*) FROM back") == [(2,)]
