@@ -3,6 +3,7 @@
 #
 #   make run     the example pipeline, from nothing to its report; then keeps serving (ONCE=1: ends)
 #   make test    all tests             make test PYTEST_ARGS='tests/unit -k sigv4'
+#   make test-spark  the tests that need Apache Spark, installed for them (455 MB); Java is needed
 #   make fuzz    many more hostile requests than `make test` sends, and new ones each time
 #   make killed  two servers on PostgreSQL, one killed every 2 s, 2,000 tasks (ROUNDS=5)
 #   make chaos   random histories with everything going wrong   make chaos SEEDS=2000 FIRST=300
@@ -37,7 +38,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 EXAMPLE := examples/access-log
 EXAMPLE_DIR := build/access-log
 
-.PHONY: help run test fuzz killed bench reference lint format lock clean
+.PHONY: help run test test-spark fuzz killed bench reference lint format lock clean
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -62,6 +63,10 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 -q $(PYTEST_ARGS)
+
+test-spark: $(VENV)/dev.stamp
+	$(BIN)/pip install --quiet 'pyspark>=4'
+	$(BIN)/python -m pytest -q tests/unit/runner/test_hive.py $(PYTEST_ARGS)
 
 fuzz: $(VENV)/dev.stamp
 	FUZZ_REQUESTS=$(FUZZ_REQUESTS) FUZZ_SEED=$(FUZZ_SEED) \

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from penstock.runner.activities.context import Context
 from penstock.runner.activities.copy import run_copy
 from penstock.runner.activities.emr import run_emr
+from penstock.runner.activities.hive import run_hive
 from penstock.runner.activities.hive_copy import run_hive_copy
 from penstock.runner.activities.redshift_copy import run_redshift_copy
 from penstock.runner.activities.shell_command import run_shell_command
@@ -21,6 +22,7 @@ Activity = Callable[[Context], None]
 ACTIVITIES: dict[str, Activity] = {
     "CopyActivity": run_copy,
     "EmrActivity": run_emr,
+    "HiveActivity": run_hive,
     "HiveCopyActivity": run_hive_copy,
     "RedshiftCopyActivity": run_redshift_copy,
     "ShellCommandActivity": run_shell_command,

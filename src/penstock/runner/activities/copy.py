@@ -78,43 +78,44 @@ def _nodes(context: Context) -> tuple[tuple[PipelineObject, ...], PipelineObject
     if not inputs or len(outputs) != 1:
         message = f"A copy needs an input and one output; it has {len(inputs)} and {len(outputs)}."
         raise TaskFailed(INVALID, message)
-    if len({_is_file(node) for node in inputs}) > 1:
+    if len({is_file(node) for node in inputs}) > 1:
         raise TaskFailed(INVALID, "The inputs of a copy must be of one kind: files or tables.")
     return inputs, outputs[0]
 
 
-def _is_file(node: PipelineObject) -> bool:
+def is_file(node: PipelineObject) -> bool:
+    """Whether a data node is a place of files, and no table."""
     return any(node.string(key) for key in ("filePath", "directoryPath", "manifestFilePath"))
 
 
 def _copy(context: Context, inputs: tuple[PipelineObject, ...], target: PipelineObject) -> None:
-    if not _is_file(inputs[0]):
+    if not is_file(inputs[0]):
         for number, node in enumerate(inputs):
             if number:
                 raise TaskFailed(INVALID, "A copy reads one table at a time.")
             _copy_table(context, node, target)
         return
-    files = [file for node in inputs for file in _files(context, node)]
-    form = _file_form(context, inputs[0])
-    if _is_file(target):
+    files = [file for node in inputs for file in files_of(context, node)]
+    form = file_form(context, inputs[0])
+    if is_file(target):
         _copy_files(context, files, form, target)
     else:
-        _load(context, target, lambda: _read_files(context, files, form))
+        load_table(context, target, lambda: read_files(context, files, form))
 
 
 def _copy_table(context: Context, node: PipelineObject, target: PipelineObject) -> None:
     connection = connect(database_of(context, node), context)
     try:
-        query = node.string("selectQuery") or _select_all(connection, node)
-        if _is_file(target):
-            form = _file_form(context, target)
+        query = node.string("selectQuery") or select_all(connection, node)
+        if is_file(target):
+            form = file_form(context, target)
             reading = connection.read(query, _wanted(form))
             columns = _renamed(reading.columns, form.format.columns)
             stream = Stream(columns, len(columns), _counted(context, reading.batches))
-            uri = target.string("filePath") or _inside(target, f"part-00000{form.suffix}")
-            _write(context, stream, form, uri, target)
+            uri = target.string("filePath") or inside(target, f"part-00000{form.suffix}")
+            write_stream(context, stream, form, uri, target)
         else:
-            _load(context, target, lambda: _read_table(context, connection, query, target))
+            load_table(context, target, lambda: _read_table(context, connection, query, target))
     finally:
         connection.rollback()
         connection.close()
@@ -150,7 +151,8 @@ def _renamed(found: tuple[Column, ...], given: tuple[Column, ...]) -> tuple[Colu
     )
 
 
-def _select_all(connection: Connection, node: PipelineObject) -> str:
+def select_all(connection: Connection, node: PipelineObject) -> str:
+    """The query for the whole table of a data node."""
     table = connection.table(_table_name(node), node.string("schemaName"))
     if table is None:
         raise TaskFailed(NO_TABLE, f"There is no table {_table_name(node)}.")
@@ -178,7 +180,7 @@ def database_of(context: Context, node: PipelineObject) -> PipelineObject:
 # --- into a table ---
 
 
-def _load(context: Context, node: PipelineObject, read: Callable[[], Stream]) -> None:
+def load_table(context: Context, node: PipelineObject, read: Callable[[], Stream]) -> None:
     """All rows into a table, in one transaction."""
     connection = connect(database_of(context, node), context)
     try:
@@ -271,7 +273,7 @@ def _named(table: Table, names: Sequence[str]) -> tuple[Column, ...]:
 # --- files ---
 
 
-def _files(context: Context, node: PipelineObject) -> list[File]:
+def files_of(context: Context, node: PipelineObject) -> list[File]:
     """The files of a data node, in the order of their names."""
     mover = context.mover
     if uri := node.string("filePath"):
@@ -290,7 +292,8 @@ def _files(context: Context, node: PipelineObject) -> list[File]:
     return [File(each.url, parse_uri(each.url).name, e.size) for each, e in found if e]
 
 
-def _file_form(context: Context, node: PipelineObject) -> FileForm:
+def file_form(context: Context, node: PipelineObject) -> FileForm:
+    """How a data node's files are written."""
     target = node.ref("dataFormat")
     form = read_format(context.task.objects.get(target) if target else None)
     return FileForm(form, (node.string("compression") or "none").lower() == "gzip")
@@ -299,11 +302,11 @@ def _file_form(context: Context, node: PipelineObject) -> FileForm:
 def _copy_files(
     context: Context, files: list[File], form: FileForm, target: PipelineObject
 ) -> None:
-    to = _file_form(context, target)
+    to = file_form(context, target)
     encrypt = wants_encryption(target)
     single = target.string("filePath")
     if single and (len(files) != 1 or form != to):
-        _write(context, _read_files(context, files, form), to, single, target)
+        write_stream(context, read_files(context, files, form), to, single, target)
         return
     names = [file.name if form == to else _retyped(file.name, to) for file in files]
     if len(set(names)) < len(names):
@@ -311,17 +314,18 @@ def _copy_files(
         raise TaskFailed(INVALID, f"Two files would become {twice} in the output.")
     done, total = 0, sum(file.size for file in files)
     for file, name in zip(files, names, strict=True):
-        uri = single or _inside(target, name)
+        uri = single or inside(target, name)
         if form == to:
             context.mover.copy(file.uri, uri, encrypt)
         else:
-            _write(context, _read_files(context, [file], form), to, uri, target)
+            write_stream(context, read_files(context, [file], form), to, uri, target)
         done += file.size
         _put_percent(context, done, total)
     context.logs.write(f"{len(files):,} files copied")
 
 
-def _inside(target: PipelineObject, name: str) -> str:
+def inside(target: PipelineObject, name: str) -> str:
+    """A file of a data node's directory."""
     return join_uri(target.string("directoryPath") or "", name)
 
 
@@ -334,7 +338,7 @@ def _retyped(name: str, form: FileForm) -> str:
     return name if stem == name and not form.gzip else stem + (".gz" if form.gzip else "")
 
 
-def _read_files(context: Context, files: list[File], form: FileForm) -> Stream:
+def read_files(context: Context, files: list[File], form: FileForm) -> Stream:
     """The rows of some files, one after the other."""
     batches = _counted(context, _all_batches(context, files, form))
     columns = form.format.columns
@@ -411,9 +415,10 @@ def _counted(context: Context, batches: Iterable[Batch]) -> Iterator[Batch]:
         context.progress.add("rowsRead", rows)
 
 
-def _write(
+def write_stream(
     context: Context, stream: Stream, form: FileForm, uri: str, target: PipelineObject
 ) -> None:
+    """Write rows to a file of a data node, all or nothing."""
     columns = form.format.columns or stream.columns
     width = stream.width if stream.width is not None else len(columns) or None
     scratch = context.directory / "output.parquet"

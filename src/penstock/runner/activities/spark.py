@@ -50,7 +50,7 @@ def find_spark(context: Context, what: str) -> str:
     if not environment.get("JAVA_HOME") and find_program(context, "java") is None:
         message = f"{what} needs Java for Apache Spark: no `java` on the PATH and no JAVA_HOME."
         raise TaskFailed(MISSING_PROGRAM, message)
-    return str(place)
+    return str(place.resolve())
 
 
 def spark_environment(context: Context) -> dict[str, str]:

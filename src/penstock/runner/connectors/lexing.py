@@ -31,7 +31,7 @@ class Piece(Struct, frozen=True):
     start: int
 
 
-_BACKSLASHED = ("mysql",)
+_BACKSLASHED = ("mysql", "hive")
 _DOLLARED = ("postgresql", "redshift")
 _BRACKETED = ("sqlserver", "sqlite")
 _NESTED_COMMENTS = ("postgresql", "redshift", "sqlserver")
