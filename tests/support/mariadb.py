@@ -15,12 +15,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pymysql
 import pytest
+
+# By name: whether its types are known depends on what else is installed.
+pymysql: Any = import_module("pymysql")
 
 USER, PASSWORD = "shopkeeper", "topsecret"
 START_SECONDS = 60

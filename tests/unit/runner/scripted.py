@@ -30,7 +30,8 @@ class ScriptedService:
         with self.changed:
             self.calls.append((operation, parameters))
             self.changed.notify_all()
-        answer = self.answers.get(operation, lambda _parameters: {})(parameters)
+        script = self.answers.get(operation)
+        answer = {} if script is None else script(parameters)
         if operation == "SetTaskStatus":
             self.settled.release()
         return answer
