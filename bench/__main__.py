@@ -44,7 +44,7 @@ def main() -> None:
     options.directory.mkdir(parents=True, exist_ok=True)
     if file_system(options.directory) in {"tmpfs", "ramfs"}:
         sys.exit(f"{options.directory} lies in memory; durability needs a disk: --directory DIR")
-    place = Path(tempfile.mkdtemp(prefix="bench-", dir=options.directory))
+    place = Path(tempfile.mkdtemp(prefix="bench-", dir=options.directory)).absolute()
     try:
         machine = describe(place)
         for name, text in machine.items():
