@@ -20,6 +20,7 @@ from penstock.simulation.runners import Runner, Work
 from tests.simulation.scenes import (
     END_OF_TIME,
     T0,
+    Hand,
     activity,
     default,
     hourly,
@@ -131,6 +132,20 @@ def test_one_full_component_goes_on_when_its_next_interval_is_due(world):
     Runner(world)
     assert world.run_out(END_OF_TIME)
     assert statuses(world, pipeline) == ["FINISHED"] * 3
+
+
+def test_a_full_component_goes_on_though_the_clock_was_put_back(make_world):
+    """What was due when there was no room is not due when there is; so somebody looks again."""
+    world = make_world(now=T0 + HOUR_MS)
+    pipeline = world.begin(hourly(activity("A"), occurrences=2, maxActiveInstances="1"))
+    hand = Hand(world)
+    task = hand.take()
+    hand.report(task)
+    world.now -= 2_000
+    hand.end(task)
+    Runner(world)
+    assert world.run_out(END_OF_TIME)
+    assert statuses(world, pipeline) == ["FINISHED"] * 2
 
 
 def test_a_backfill_runs_oldest_first_within_its_window(make_world):

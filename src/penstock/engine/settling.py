@@ -39,10 +39,15 @@ from penstock.model.status import (
     UNDER_WAY,
     WAITING_ON_DEPENDENCIES,
 )
-from penstock.model.times import Instant
+from penstock.model.times import MINUTE_MS, Instant
 
 NOT_NEEDED = "the object that it belongs to has ended"
 """Why a precondition is cancelled that nobody waits for any more."""
+
+CLOCK_SLACK_MS = 5 * MINUTE_MS
+"""By how much the clock may be put back without an interval's being forgotten: it was due when
+there was no room for it, and would not be due any more when there is.
+"""
 
 
 def settled(view: SettledView, event: Settled, now: Instant, rules: Rules) -> Decision:
@@ -128,11 +133,12 @@ def _timers(place: Place, instance: Instance) -> tuple[Change, ...]:
 
 
 def _has_backlog(place: Place, now: Instant) -> bool:
+    """Whether an interval may be due that there was no room for: no timer would make it."""
     component, row = place.component, place.row
     if component.schedule is None or not row.open or place.pipeline.state != "SCHEDULED":
         return False
     k = component.schedule.first_from(row.next_start)
-    return due_at(component, component.schedule, k) <= now
+    return due_at(component, component.schedule, k) <= now + CLOCK_SLACK_MS
 
 
 def meet(waiting: Waiting, now: Instant) -> Decision:

@@ -250,10 +250,13 @@ def intervals_are_made_in_order(scene: Scene) -> Faults:
             yield f"{part.id}: {format_instant(unmade[0][0])} was passed over"
         if part.kind != "activity" or not scene.serving or not scene.at_rest or not unmade:
             continue
+        if scene.active(part.id) >= part.max_active:
+            # Whatever makes room has the intervals looked at.
+            continue
         due = scene.blueprint.due_at(unmade[0])
-        if due <= scene.now and scene.active(part.id) < part.max_active:
+        if due <= scene.now:
             yield f"{part.id}: {format_instant(unmade[0][0])} is due and has room, and is not made"
-        if due > scene.now and ("tick", scene.row.key) not in scene.rows.timers:
+        elif ("tick", scene.row.key) not in scene.rows.timers:
             yield f"{part.id} has intervals left, and no timer knows when"
 
 
