@@ -162,7 +162,7 @@ def test_polls_that_fail_or_make_no_sense_are_survived(house: House) -> None:
 
 def test_slots_work_side_by_side_for_every_group(house: House) -> None:
     one, other = fifo(house, "one"), fifo(house, "other")
-    house.start(worker_groups=("a", "b"), tasks=1)
+    house.start(worker_groups=("a", "b"), tasks=1, preconditions=0)
     # Each waits for the other, so neither ends unless both run at once.
     house.service.offer(
         make_task("A", command=f"echo 1 > {one}; cat {other}"),
